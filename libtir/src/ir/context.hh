@@ -43,14 +43,14 @@ public:
 
   // attributes
   Attr unit();
-  Attr boolean(bool v);
-  Attr integer(int64_t v, Type type);
+  Attr boolean(bool v);                 // its `type` is i1
+  Attr integer(int64_t v, Type type);   // v wraps to the type's width; i1 gives `boolean`
   Attr i32Attr(int64_t v) { return integer(v, i32()); }
   Attr floating(uint64_t bits, Type type); // bits in the format of `type`
   Attr string(std::string_view s);
   Attr typeAttr(Type t);
   Attr array(Span<Attr> a);
-  Attr dict(std::vector<NamedAttr> entries); // sorts
+  Attr dict(std::vector<NamedAttr> entries); // sorts by name
   Attr dense(Type type, bool splat, Span<uint64_t> bits);
   Attr denseArray(Type elem, Span<int64_t> v);
   Attr symbol(std::string_view name);
@@ -79,7 +79,10 @@ private:
   Tables *tables;
   Sink sink = nullptr;
   void *sinkUser = nullptr;
-  template <class D, class Eq> const D *unique(int table, const D &probe, uint64_t hash, Eq eq);
+  const TypeData *unique(const TypeData &probe);
+  const AttrData *unique(const AttrData &probe);
+  const LocData *unique(const LocData &probe);
+  template <class T> Span<T> copy(Span<T> s);
 };
 
 unsigned floatWidth(FloatKind kind);

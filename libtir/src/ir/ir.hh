@@ -51,7 +51,7 @@ struct Op {
   Block **succs_ = nullptr;
   NamedAttr *attrs_ = nullptr;  // sorted by name text; inherent and discardable together
   uint32_t *segments_ = nullptr; // operands per declared slot (info().operands), null if every slot is single
-  uint32_t nops = 0, nres = 0, nregs = 0, nsuccs = 0, nattrs = 0;
+  uint32_t nops = 0, nres = 0, nregs = 0, nsuccs = 0, nattrs = 0, capattrs = 0;
   uint32_t id = 0; // dense number in the module
   Module *module = nullptr;
 
@@ -62,9 +62,10 @@ struct Op {
   unsigned numOperands() const { return nops; }
   Value *operand(unsigned i) const { return operands_[i].value; }
   void setOperand(unsigned i, Value *v) { operands_[i].set(v); }
-  /// Replaces all operands (used by growing ops such as yields); segments must be set by the caller.
+  /// Replaces all operands (used by growing ops such as yields). Where the op has more than one optional or
+  /// variadic slot, the caller sets the segments; with one, its count follows.
   void setOperands(Span<Value *> values);
-  void eraseOperand(unsigned i);
+  void eraseOperand(unsigned i); // its segment shrinks with it
   /// Declared operand slot `i` of the op table: the value, or null when an optional one is absent.
   Value *slot(unsigned i) const;
   /// First operand number and count of a declared slot.
@@ -87,9 +88,13 @@ struct Op {
   Op *parentOp() const; // the operation whose region holds this one; null for the module op
   Block *block() const { return parent; }
 
-  void erase();        // no uses may be left; regions go with it
+  /// Unlinks the op and all it holds; no uses from outside may be left. `code` becomes `invalid`, so a stale
+  /// pointer can be told (memory stays until the module goes).
+  void erase();
+  bool erased() const { return code == Opcode::invalid; }
   void moveBefore(Op *other);
-  void dropAllReferences();
+  void dropAllReferences(); // operands of this op and of all nested ones
+  bool isAncestorOf(const Op *other) const; // true for the op itself
   template <class F> void walk(F f); // pre-order over this op and all nested ones
 };
 
@@ -129,11 +134,13 @@ enum class Syntax : uint8_t { Auto = 0, T36 = 36, T37 = 37, T38 = 38, T39 = 39 }
 struct OpSpec {
   Opcode code{};
   Loc loc = nullptr;
-  std::vector<Value *> operands;
-  std::vector<uint32_t> segments; // needed only when the op has optional or variadic slots
-  std::vector<Type> results;
-  std::vector<NamedAttr> attrs;
-  std::vector<Block *> succs;
+  std::vector<Value *> operands{};
+  /// Operands per declared slot. May be left empty: optional slots are then taken as filled from the left, and
+  /// the only (else the first) variadic slot takes what remains.
+  std::vector<uint32_t> segments{};
+  std::vector<Type> results{};
+  std::vector<NamedAttr> attrs{};
+  std::vector<Block *> succs{};
   unsigned regions = 0;
 };
 
@@ -150,9 +157,11 @@ public:
 
   Block *body() const { return op->region(0)->front(); }
   Op *create(const OpSpec &spec); // not inserted
-  Block *createBlock();
+  Block *createBlock(); // not inserted
   Value *newValue(Type type);
-  Op *clone(Op *op, std::vector<Value *> &map); // map[old value id] = new value; deep; not inserted
+  /// Deep copy, not inserted. map[old value id] = new value is read (values from outside without an entry stay)
+  /// and extended. `op` may belong to another module of the same context.
+  Op *clone(Op *op, std::vector<Value *> &map);
   /// The tt.func named `symbol`, or null.
   Op *function(std::string_view symbol) const;
   /// The only public function, or the one named; a message otherwise.

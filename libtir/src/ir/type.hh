@@ -64,10 +64,10 @@ struct TypeData {
   uint32_t space = 1;   // Ptr: address space (1 global, 0 descriptor, 4 constant)
   Type elem = nullptr;  // Ptr, Tensor, TensorDesc: element / pointee
   Attr enc = nullptr;   // Tensor, TensorDesc: encoding or layout, may be null
-  Span<int64_t> shape;  // Tensor, TensorDesc
-  Span<Type> types;     // Function: inputs then results; Tuple: members
+  Span<int64_t> shape{};  // Tensor, TensorDesc
+  Span<Type> types{};     // Function: inputs then results; Tuple: members
   uint32_t ninputs = 0; // Function
-  Str text;             // Opaque
+  Str text{};           // Opaque
   Context *ctx = nullptr;
   uint32_t id = 0;      // dense number in the context, in order of creation
 
@@ -114,15 +114,15 @@ struct NamedAttr {
 
 struct AttrData {
   AttrKind kind;
-  bool bval = false;     // Bool; Dense: is a splat
+  bool bval = false;     // Bool (type is i1); Dense: is a splat
   Type type = nullptr;   // see above
   int64_t ival = 0;      // Int (sign-extended; wider than 64 bits is refused), Enum
   uint64_t fbits = 0;    // Float
-  Str text;              // String, Symbol, Enum, Opaque
-  Span<Attr> attrs;      // Array
-  Span<NamedAttr> entries; // Dict, sorted by name
-  Span<uint64_t> bits;   // Dense: element bits, zero-extended to 64 (1 entry when splat)
-  Span<int64_t> ints;    // DenseArray
+  Str text{};            // String, Symbol, Enum, Opaque
+  Span<Attr> attrs{};      // Array
+  Span<NamedAttr> entries{}; // Dict, sorted by name
+  Span<uint64_t> bits{};   // Dense: element bits, zero-extended to 64 (1 entry when splat)
+  Span<int64_t> ints{};    // DenseArray
   Loc loc = nullptr;     // LocA
   Context *ctx = nullptr;
   uint32_t id = 0;
@@ -134,10 +134,10 @@ enum class LocKind : uint8_t { Unknown, File, Name, CallSite, Fused };
 
 struct LocData {
   LocKind kind;
-  Str text;                            // File: path; Name: name
+  Str text{};                          // File: path; Name: name
   uint32_t line = 0, col = 0;          // File
   uint32_t end_line = 0, end_col = 0;  // File range; 0 = none
-  Span<Loc> locs;                      // Name: [child] (or empty); CallSite: [callee, caller]; Fused: members
+  Span<Loc> locs{};                      // Name: [child] (or empty); CallSite: [callee, caller]; Fused: members
   Attr meta = nullptr;                 // Fused<meta>
   Context *ctx = nullptr;
   uint32_t id = 0;
