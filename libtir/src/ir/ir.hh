@@ -153,6 +153,8 @@ public:
   Op *op = nullptr;    // the builtin.module operation; one region, one block
   Syntax syntax = Syntax::Auto;
   std::string source_name = "<memory>";
+  struct TextAlias { Str name; Attr attr = nullptr; Type type = nullptr; };
+  std::vector<TextAlias> aliases; // `#name = …`, `!name = …` of the text it was read from, used again when printing
   uint32_t num_values = 0, num_ops = 0, num_blocks = 0;
 
   Block *body() const { return op->region(0)->front(); }
