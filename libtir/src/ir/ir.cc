@@ -381,6 +381,15 @@ Op *Module::clone(Op *from, std::vector<Value *> &map) {
   return to;
 }
 
+std::unique_ptr<Module> cloneModule(const Module &m) {
+  auto copy = std::make_unique<Module>(m.ctx);
+  copy->syntax = m.syntax;
+  copy->source_name = m.source_name;
+  std::vector<Value *> map;
+  copy->op = copy->clone(m.op, map); // the empty operation of the constructor stays in the arena
+  return copy;
+}
+
 Op *Module::function(std::string_view symbol) const {
   for (Op *o = body()->first; o; o = o->next)
     if (o->is(Opcode::tt_func) && o->strAttr("sym_name") == symbol) return o;

@@ -4,6 +4,7 @@
 #pragma once
 #include "context.hh"
 #include "op_info.hh"
+#include <memory>
 
 namespace tir {
 
@@ -169,6 +170,9 @@ public:
   /// The only public function, or the one named; a message otherwise.
   tessera::Result<Op *> kernel(std::string_view symbol_or_empty) const;
 };
+
+/// A deep copy in the same context.
+std::unique_ptr<Module> cloneModule(const Module &m);
 
 inline Region *Op::region(unsigned i) const { return regions_ + i; }
 inline Op *Block::parentOp() const { return parent ? parent->parent : nullptr; }
