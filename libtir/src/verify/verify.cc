@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Rules TIR-V001 … are listed in rules.inc. Order of work: structure of every operation (slots, attributes, types,
 // regions), then what needs code (ops.cc, regions.cc), then dominance over modules whose structure is sound.
+#include "analysis/dominance.hh"
 #include "checker.hh"
 #include <algorithm>
 #include <cstdarg>
@@ -72,7 +73,6 @@ private:
   const Module &module;
   Checker c;
   TypeEnv env;
-  std::vector<uint32_t> order; // of each op in its block, by op id; for dominance
 
   bool checkTree(Op *op, unsigned depth);
   bool checkSlots(const Op *op);
@@ -84,9 +84,7 @@ private:
   bool checkBlocks(Op *op);
   bool checkSuccessors(const Op *op);
   void collectFunctions();
-  void number();
-  void checkDominance(const Op *op);
-  void checkDominance(const Region &region);
+  void checkUses();
 };
 
 // ---- one operation ----------------------------------------------------------------------------------------
@@ -321,158 +319,34 @@ bool Verifier::checkTree(Op *op, unsigned depth) {
 
 // ---- dominance --------------------------------------------------------------------------------------------
 
-/// Numbers the operations of each block and checks that operands are values of this module.
-void Verifier::number() {
-  order.assign(module.num_ops, 0);
+/// Every operand is a value of this module, defined before it is used, and not from outside a function.
+void Verifier::checkUses() {
   std::vector<const Value *> defined(module.num_values, nullptr);
   module.op->walk([&](Op *o) {
-    if (o->prev) order[o->id] = order[o->prev->id] + 1;
     for (unsigned i = 0; i < o->nres; ++i) defined[o->result(i)->id] = o->result(i);
     for (unsigned r = 0; r < o->nregs; ++r)
       for (const Block *b = o->region(r)->first; b; b = b->next)
         for (unsigned i = 0; i < b->nargs; ++i) defined[b->arg(i)->id] = b->arg(i);
   });
+  Dominance dominance(module.op);
   module.op->walk([&](Op *o) {
-    for (unsigned i = 0; i < o->nops; ++i)
-      if (const Value *v = o->operand(i); v->id >= defined.size() || defined[v->id] != v)
+    for (unsigned i = 0; i < o->nops && !c.full(); ++i) {
+      const Value *v = o->operand(i);
+      if (v->id >= defined.size() || defined[v->id] != v) {
         c.fail(Rule::Dominance, o, "operand %u is no value of this module", i);
+      } else if (!dominance.dominates(v, o)) {
+        c.fail(Rule::Dominance, o, "operand %u is used where its definition (%s) is not known to have run", i,
+               v->def ? ("'" + std::string(v->def->name()) + "'").c_str() : "a block argument");
+      } else {
+        const Region *home = v->parentBlock()->parent;
+        for (const Op *at = o; at->parent->parent != home; at = at->parentOp())
+          if (at->parentOp()->info().has(TraitIsolated)) {
+            c.fail(Rule::Isolation, o, "operand %u is a value from outside its function", i);
+            break;
+          }
+      }
+    }
   });
-}
-
-/// Immediate dominators of the blocks of one region (iteration to a fixed point in reverse post-order).
-class DomTree {
-public:
-  explicit DomTree(const Region &region) {
-    for (const Block *b = region.first; b; b = b->next) index.push_back({b, -1});
-    std::sort(index.begin(), index.end());
-    postOrder(region.front());
-    preds.resize(blocks.size());
-    for (unsigned i = 0; i < blocks.size(); ++i)
-      if (const Op *t = blocks[i]->last)
-        for (unsigned s = 0; s < t->nsuccs; ++s)
-          if (int to = find(t->succ(s)); to >= 0) preds[to].push_back(i);
-    idom.assign(blocks.size(), -1);
-    int entry = (int)blocks.size() - 1;
-    idom[entry] = entry;
-    for (bool changed = true; changed;) {
-      changed = false;
-      for (int i = entry - 1; i >= 0; --i) {
-        int best = -1;
-        for (int p : preds[i])
-          if (idom[p] >= 0) best = best < 0 ? p : meet(best, p);
-        if (best != idom[i]) idom[i] = best, changed = true;
-      }
-    }
-    // Pre-order numbers and subtree sizes of the tree: "is below" is a comparison. A parent's number is larger.
-    pre.assign(blocks.size(), 0);
-    size.assign(blocks.size(), 1);
-    for (int i = 0; i < entry; ++i) size[idom[i]] += size[i];
-    std::vector<int> cursor(blocks.size());
-    cursor[entry] = 1;
-    for (int i = entry - 1; i >= 0; --i) {
-      pre[i] = cursor[idom[i]];
-      cursor[idom[i]] += size[i];
-      cursor[i] = pre[i] + 1;
-    }
-  }
-  bool dominates(const Block *a, const Block *b) const {
-    int x = find(a), y = find(b);
-    if (y < 0) return true; // never executed
-    if (x < 0) return false;
-    return pre[x] <= pre[y] && pre[y] < pre[x] + size[x];
-  }
-
-private:
-  std::vector<std::pair<const Block *, int>> index; // block → number in post-order, -1 unreachable
-  std::vector<const Block *> blocks;                // in post-order
-  std::vector<std::vector<int>> preds;
-  std::vector<int> idom, pre, size;
-
-  int *slot(const Block *b) {
-    auto it = std::lower_bound(index.begin(), index.end(), std::pair<const Block *, int>(b, -100));
-    return it != index.end() && it->first == b ? &it->second : nullptr;
-  }
-  int find(const Block *b) const {
-    const int *s = const_cast<DomTree *>(this)->slot(b);
-    return s ? *s : -1;
-  }
-  void postOrder(const Block *entry) {
-    std::vector<std::pair<const Block *, unsigned>> stack{{entry, 0}};
-    *slot(entry) = -2; // seen
-    while (!stack.empty()) {
-      const Block *b = stack.back().first;
-      const Op *t = b->last;
-      if (t && stack.back().second < t->nsuccs) {
-        const Block *to = t->succ(stack.back().second++);
-        int *s = slot(to);
-        if (s && *s == -1) {
-          *s = -2;
-          stack.push_back({to, 0});
-        }
-        continue;
-      }
-      *slot(b) = (int)blocks.size();
-      blocks.push_back(b);
-      stack.pop_back();
-    }
-  }
-  int meet(int a, int b) const {
-    while (a != b) {
-      while (a < b) a = idom[a];
-      while (b < a) b = idom[b];
-    }
-    return a;
-  }
-};
-
-void Verifier::checkDominance(const Region &region) {
-  bool flat = region.first == region.last;
-  // Uses of values that this region's blocks define. Other uses were checked for the region that defines them.
-  DomTree *tree = nullptr;
-  alignas(DomTree) unsigned char storage[sizeof(DomTree)];
-  auto dominates = [&](const Block *a, const Block *b) {
-    if (a == b) return true;
-    if (flat) return false;
-    if (!tree) tree = new (storage) DomTree(region);
-    return tree->dominates(a, b);
-  };
-  auto checkUses = [&](const Value *v, const Block *def_block, const Op *def) {
-    for (const Use *u = v->uses; u && !c.full(); u = u->next) {
-      const Op *user = u->owner;
-      const Op *at = user;
-      bool isolated = false;
-      while (at && at->parent && at->parent->parent != &region) {
-        at = at->parentOp();
-        isolated |= at && at->info().has(TraitIsolated);
-      }
-      if (!user->parent && user != module.op) continue; // an operation that stands nowhere
-      bool ok = at && at->parent && at->parent->parent == &region;
-      if (ok && isolated) {
-        c.fail(Rule::Isolation, user, "uses, as operand %u, a value from outside its function", u->index());
-        continue;
-      }
-      if (ok && at->parent == def_block) ok = !def || order[at->id] > order[def->id];
-      else if (ok) ok = dominates(def_block, at->parent);
-      if (!ok)
-        c.fail(Rule::Dominance, user, "operand %u is used where its definition (%s) is not known to have run",
-               u->index(), def ? ("'" + std::string(def->name()) + "'").c_str() : "a block argument");
-    }
-  };
-  for (const Block *b = region.first; b; b = b->next) {
-    for (unsigned i = 0; i < b->nargs; ++i) checkUses(b->arg(i), b, nullptr);
-    for (const Op *o = b->first; o; o = o->next)
-      for (unsigned i = 0; i < o->nres; ++i) checkUses(o->result(i), b, o);
-  }
-  if (tree) tree->~DomTree();
-}
-
-void Verifier::checkDominance(const Op *op) {
-  for (unsigned r = 0; r < op->nregs && !c.full(); ++r) {
-    checkDominance(*op->region(r));
-    for (const Block *b = op->region(r)->first; b; b = b->next)
-      for (const Op *o = b->first; o; o = o->next)
-        if (o->nregs) checkDominance(o);
-  }
 }
 
 // ---- module -----------------------------------------------------------------------------------------------
@@ -492,10 +366,7 @@ void Verifier::collectFunctions() {
 tessera::Status Verifier::run() {
   if (!module.op->is(Opcode::builtin_module)) return tessera::fail(Code::INTERNAL, "the module has no module operation");
   collectFunctions();
-  if (checkTree(module.op, 0) && !c.finds) {
-    number();
-    checkDominance(module.op);
-  }
+  if (checkTree(module.op, 0) && !c.finds) checkUses();
   return c.finds ? c.first : tessera::ok_status();
 }
 
