@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+// The null back end's table.
+#include "null.hh"
+#include <cstdio>
+
+namespace tdriver {
+
+const tdriver_backend *null_backend();
+
+namespace null {
+namespace {
+
+constexpr tdriver_backend table = {
+    TDRIVER_BACKEND_VERSION, sizeof(tdriver_backend), "null",       device_count,  device_open,       device_close,
+    device_info,             memory_alloc,            memory_free,  memory_copy,   memory_fill,       stream_create,
+    stream_destroy,          stream_synchronize,      stream_query, event_create,  event_destroy,     event_record,
+    event_wait,              event_synchronize,       event_query,  event_elapsed, kernel_load,       kernel_unload,
+    launch,
+};
+
+} // namespace
+
+tdriver_status answer(const Status &status, tdriver_report *report) {
+  std::snprintf(report->text, sizeof(report->text), "%s", status.message.c_str());
+  return tdriver_status(status.code);
+}
+
+} // namespace null
+
+const tdriver_backend *null_backend() { return &null::table; }
+
+} // namespace tdriver
