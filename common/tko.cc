@@ -11,10 +11,19 @@ constexpr uint8_t magic[4] = {'T', 'K', 'O', 0};
 constexpr size_t header_bytes = 32, section_row_bytes = 24, checksum_at = 16;
 constexpr uint32_t max_sections = 64;
 
-enum Tag : uint32_t { tag_meta = 1, tag_args, tag_hidden, tag_messages, tag_locations, tag_image, tag_data, tag_stage };
+enum Tag : uint32_t {
+  tag_meta = 1,
+  tag_args,
+  tag_hidden,
+  tag_messages,
+  tag_locations,
+  tag_image,
+  tag_data,
+  tag_stage
+};
 
-// One step is a bijection of the state for a given word and of the word for a given state, so two files of equal
-// length that differ within one word never collide; other damage is missed once in 2^64.
+// One step is a bijection of the state for a given word and of the word for a given state, so two files of
+// equal length that differ within one word never collide; other damage is missed once in 2^64.
 uint64_t checksum_step(uint64_t h, uint64_t word) {
   h = (h ^ word) * 0x9fb21c651e98df25u;
   return h ^ (h >> 32);
@@ -56,25 +65,30 @@ Status check_argument(const Argument &a, size_t i, uint64_t *end) {
   if (a.kind == Kind::none || !valid(a.kind)) BAD("argument %zu (%s): kind %u", i, name, unsigned(a.kind));
   bool points = a.kind == Kind::ptr || a.kind == Kind::tensordesc;
   if (!is_element(a.element) || (!points && a.element != Kind::none))
-    BAD("argument %zu (%s): element kind %u does not fit kind %s", i, name, unsigned(a.element), kind_name(a.kind));
+    BAD("argument %zu (%s): element kind %u does not fit kind %s", i, name, unsigned(a.element),
+        kind_name(a.kind));
   bool desc = a.kind == Kind::tensordesc;
-  if (desc ? (a.rank < 1 || a.rank > max_rank) : a.rank != 0) BAD("argument %zu (%s): rank %u", i, name, a.rank);
-  if (a.block.size() != a.rank) BAD("argument %zu (%s): %zu block sizes for rank %u", i, name, a.block.size(), a.rank);
+  if (desc ? (a.rank < 1 || a.rank > max_rank) : a.rank != 0)
+    BAD("argument %zu (%s): rank %u", i, name, a.rank);
+  if (a.block.size() != a.rank)
+    BAD("argument %zu (%s): %zu block sizes for rank %u", i, name, a.block.size(), a.rank);
   for (int64_t b : a.block)
     if (b < 1) BAD("argument %zu (%s): block size %lld", i, name, static_cast<long long>(b));
   if (!power_of_two(a.divisibility))
-    BAD("argument %zu (%s): divisibility %llu is no power of two", i, name, (unsigned long long)a.divisibility);
+    BAD("argument %zu (%s): divisibility %llu is no power of two", i, name,
+        (unsigned long long)a.divisibility);
   if (a.pointer_range > 64) BAD("argument %zu (%s): pointer range of %u bits", i, name, a.pointer_range);
   if (a.constant) {
     if (desc) BAD("argument %zu (%s): a descriptor cannot be constant", i, name);
-    if (a.offset || a.size || a.alignment) BAD("argument %zu (%s): a constant has no place in the buffer", i, name);
+    if (a.offset || a.size || a.alignment)
+      BAD("argument %zu (%s): a constant has no place in the buffer", i, name);
     return ok_status();
   }
   uint32_t size = natural_size(a), alignment = desc ? 16 : size;
   if (a.constant_bits) BAD("argument %zu (%s): constant bits, but not constant", i, name);
   if (a.size != size || a.alignment != alignment || a.offset != align_up(*end, alignment))
-    BAD("argument %zu (%s): size %u, alignment %u, offset %u; expected %u, %u, %llu", i, name, a.size, a.alignment,
-        a.offset, size, alignment, (unsigned long long)align_up(*end, alignment));
+    BAD("argument %zu (%s): size %u, alignment %u, offset %u; expected %u, %u, %llu", i, name, a.size,
+        a.alignment, a.offset, size, alignment, (unsigned long long)align_up(*end, alignment));
   *end = uint64_t(a.offset) + a.size;
   return ok_status();
 }
@@ -91,10 +105,11 @@ Status check_arguments(const Object &o) {
   end = o.params_size;
   for (size_t i = 0; i < o.hidden.size(); ++i) {
     const HiddenArgument &h = o.hidden[i];
-    if (!power_of_two(h.alignment) || h.alignment > max_alignment || h.offset % h.alignment || h.offset < end ||
-        h.size > max_params_bytes || h.offset > max_params_bytes)
+    if (!power_of_two(h.alignment) || h.alignment > max_alignment || h.offset % h.alignment ||
+        h.offset < end || h.size > max_params_bytes || h.offset > max_params_bytes)
       BAD("hidden argument %zu: offset %u, size %u, alignment %u", i, h.offset, h.size, h.alignment);
-    if (h.data.size() > max_string) return fail(Code::LIMIT, "hidden argument %zu: %zu bytes", i, h.data.size());
+    if (h.data.size() > max_string)
+      return fail(Code::LIMIT, "hidden argument %zu: %zu bytes", i, h.data.size());
     end = uint64_t(h.offset) + h.size;
   }
   return ok_status();
@@ -102,15 +117,17 @@ Status check_arguments(const Object &o) {
 
 Status check_image(const Image &image) {
   uint64_t end = 0;
-  if (image.segments.size() > 64) return fail(Code::LIMIT, "%zu segments, the limit is 64", image.segments.size());
+  if (image.segments.size() > 64)
+    return fail(Code::LIMIT, "%zu segments, the limit is 64", image.segments.size());
   for (size_t i = 0; i < image.segments.size(); ++i) {
     const Segment &s = image.segments[i];
     if (s.permission < Permission::r || s.permission > Permission::relro)
       BAD("segment %zu: permission %u", i, unsigned(s.permission));
-    if (s.offset % page_size || s.offset < end || s.offset > max_image_bytes || s.zero_fill > max_image_bytes ||
-        s.bytes.size() > max_image_bytes)
-      BAD("segment %zu: offset %#llx, size %#zx + %#llx (segments ascend, do not share a page, end below %#llx)", i,
-          (unsigned long long)s.offset, s.bytes.size(), (unsigned long long)s.zero_fill,
+    if (s.offset % page_size || s.offset < end || s.offset > max_image_bytes ||
+        s.zero_fill > max_image_bytes || s.bytes.size() > max_image_bytes)
+      BAD("segment %zu: offset %#llx, size %#zx + %#llx (segments ascend, do not share a page, end below "
+          "%#llx)",
+          i, (unsigned long long)s.offset, s.bytes.size(), (unsigned long long)s.zero_fill,
           (unsigned long long)max_image_bytes);
     end = align_up(s.offset + s.bytes.size() + s.zero_fill, page_size);
     if (end > max_image_bytes) return fail(Code::LIMIT, "the image ends at %#llx", (unsigned long long)end);
@@ -141,11 +158,13 @@ Status check_image(const Image &image) {
     if (!check_slot(r)) BAD("relocation: slot %#llx lies in no relro segment", (unsigned long long)r);
     const Segment *s = segment_of(r, 8);
     uint64_t value = 0, at = r - s->offset;
-    if (at < s->bytes.size()) std::memcpy(&value, s->bytes.data() + at, std::min<uint64_t>(8, s->bytes.size() - at));
+    if (at < s->bytes.size())
+      std::memcpy(&value, s->bytes.data() + at, std::min<uint64_t>(8, s->bytes.size() - at));
     if (value > end) BAD("relocation: slot %#llx points outside the image", (unsigned long long)r);
   }
   std::sort(slots.begin(), slots.end());
-  if (std::adjacent_find(slots.begin(), slots.end()) != slots.end()) BAD("two imports or relocations share a slot");
+  if (std::adjacent_find(slots.begin(), slots.end()) != slots.end())
+    BAD("two imports or relocations share a slot");
   return ok_status();
 }
 
@@ -160,7 +179,8 @@ Status check_messages(const Object &o) {
     if (m.shape.size() > max_rank) BAD("message %zu: rank %zu", i, m.shape.size());
     uint64_t count = 1;
     for (int64_t d : m.shape) {
-      if (d < 1 || d > int64_t(1) << 40 || count > (uint64_t(1) << 40) / uint64_t(d)) BAD("message %zu: shape", i);
+      if (d < 1 || d > int64_t(1) << 40 || count > (uint64_t(1) << 40) / uint64_t(d))
+        BAD("message %zu: shape", i);
       count *= uint64_t(d);
     }
     if (m.operand >= std::max(m.operands, 1u)) BAD("message %zu: operand %u of %u", i, m.operand, m.operands);
@@ -169,7 +189,8 @@ Status check_messages(const Object &o) {
   return ok_status();
 }
 
-// ---- writer -------------------------------------------------------------------------------------------------
+// ---- writer
+// -------------------------------------------------------------------------------------------------
 
 struct Writer {
   std::vector<uint8_t> out;
@@ -265,7 +286,8 @@ void write_image(const Image &image, Writer &w) {
   for (uint64_t r : image.relocations) w.u64(r);
 }
 
-// ---- reader -------------------------------------------------------------------------------------------------
+// ---- reader
+// -------------------------------------------------------------------------------------------------
 
 /// Reads one section. After the first failure every read gives zero and the failure stays.
 struct Reader {
@@ -309,7 +331,8 @@ struct Reader {
   }
   Status finish(const char *section) {
     if (status.ok() && at != end)
-      status = fail(Code::CORRUPT, "kernel object: offset %zu: %zu bytes too many in the %s", at, end - at, section);
+      status = fail(Code::CORRUPT, "kernel object: offset %zu: %zu bytes too many in the %s", at, end - at,
+                    section);
     return status;
   }
 };
@@ -442,13 +465,15 @@ Status read_stage(Reader r, Object &o) {
 }
 
 Status read_header(const uint8_t *p, size_t size, uint32_t *sections) {
-  if (!looks_like_object(p, size)) return fail(Code::CORRUPT, "kernel object: offset 0: the magic number is missing");
+  if (!looks_like_object(p, size))
+    return fail(Code::CORRUPT, "kernel object: offset 0: the magic number is missing");
   if (size < header_bytes)
     return fail(Code::CORRUPT, "kernel object: %zu bytes, the header alone has %zu", size, header_bytes);
   Reader r{p, 4, header_bytes};
   uint32_t version = r.u32("version");
   if (version != format_version)
-    return fail(Code::VERSION, "kernel object: offset 4: version %u, this library reads %u", version, format_version);
+    return fail(Code::VERSION, "kernel object: offset 4: version %u, this library reads %u", version,
+                format_version);
   uint64_t file_size = r.u64("size"), sum = r.u64("checksum");
   *sections = r.u32("section count");
   if (file_size != size)
@@ -476,24 +501,27 @@ Status read_table(const uint8_t *p, size_t size, uint32_t n, std::vector<std::pa
     if (zero || tag < previous || (tag == previous && tag != tag_stage))
       return fail(Code::CORRUPT, "kernel object: offset %zu: section %u out of order or twice", row, tag);
     if (offset != align_up(end, 8) || offset > size || bytes > size - offset)
-      return fail(Code::CORRUPT, "kernel object: offset %zu: section %u at %llu with %llu bytes does not fit", row,
-                  tag, (unsigned long long)offset, (unsigned long long)bytes);
+      return fail(Code::CORRUPT, "kernel object: offset %zu: section %u at %llu with %llu bytes does not fit",
+                  row, tag, (unsigned long long)offset, (unsigned long long)bytes);
     for (uint64_t j = end; j < offset; ++j)
-      if (p[j]) return fail(Code::CORRUPT, "kernel object: offset %llu: padding is not zero", (unsigned long long)j);
+      if (p[j])
+        return fail(Code::CORRUPT, "kernel object: offset %llu: padding is not zero", (unsigned long long)j);
     end = offset + bytes;
     previous = tag;
     out->push_back({tag, Reader{p, size_t(offset), size_t(end)}});
   }
   if (end != size)
-    return fail(Code::CORRUPT, "kernel object: offset %llu: bytes after the last section", (unsigned long long)end);
+    return fail(Code::CORRUPT, "kernel object: offset %llu: bytes after the last section",
+                (unsigned long long)end);
   return ok_status();
 }
 
 } // namespace
 
 const char *kind_name(Kind kind) {
-  static constexpr const char *names[] = {"none", "ptr", "i1",  "i8",       "i16",    "i32",        "i64",        "f16",
-                                          "bf16", "f32", "f64", "f8E4M3FN", "f8E5M2", "f8E4M3FNUZ", "f8E5M2FNUZ", "tensordesc"};
+  static constexpr const char *names[] = {
+      "none", "ptr", "i1",  "i8",       "i16",    "i32",        "i64",        "f16",
+      "bf16", "f32", "f64", "f8E4M3FN", "f8E5M2", "f8E4M3FNUZ", "f8E5M2FNUZ", "tensordesc"};
   static_assert(std::size(names) == size_t(Kind::last) + 1);
   return valid(kind) ? names[size_t(kind)] : "unknown";
 }
@@ -516,8 +544,8 @@ Status lay_out_params(Object *object) {
     a.alignment = a.kind == Kind::tensordesc ? 16 : a.size;
     end = align_up(end, a.alignment);
     if (end + a.size > max_params_bytes)
-      return fail(Code::LIMIT, "argument %zu (%s) ends beyond byte %u of the parameter buffer", i, a.name.c_str(),
-                  max_params_bytes);
+      return fail(Code::LIMIT, "argument %zu (%s) ends beyond byte %u of the parameter buffer", i,
+                  a.name.c_str(), max_params_bytes);
     a.offset = uint32_t(end);
     end += a.size;
   }
@@ -547,7 +575,8 @@ Status check(const Object &o) {
   if (o.code_kind == CodeKind::cpu_image) {
     if (!o.code.empty()) BAD("a CPU image and other code");
     TESSERA_TRY(check_image(o.image));
-  } else if (!o.image.segments.empty() || !o.image.imports.empty() || !o.image.relocations.empty() || o.image.entry) {
+  } else if (!o.image.segments.empty() || !o.image.imports.empty() || !o.image.relocations.empty() ||
+             o.image.entry) {
     BAD("an image, but the code kind is %u", unsigned(o.code_kind));
   } else if (o.code.empty() != (o.code_kind == CodeKind::none)) {
     BAD("%zu bytes of code of kind %u", o.code.size(), unsigned(o.code_kind));
@@ -636,21 +665,37 @@ Result<Object> read(const void *bytes, size_t size) {
   for (auto &[tag, r] : sections) {
     Status s;
     switch (tag) {
-    case tag_meta: s = read_meta(r, o), meta = true; break;
-    case tag_args: s = read_arguments(r, o); break;
-    case tag_hidden: s = read_hidden(r, o); break;
-    case tag_messages: s = read_messages(r, o); break;
-    case tag_locations: s = read_locations(r, o); break;
-    case tag_image: image = &r; break;
-    case tag_data: data = &r; break;
-    case tag_stage: s = read_stage(r, o); break;
+    case tag_meta:
+      s = read_meta(r, o), meta = true;
+      break;
+    case tag_args:
+      s = read_arguments(r, o);
+      break;
+    case tag_hidden:
+      s = read_hidden(r, o);
+      break;
+    case tag_messages:
+      s = read_messages(r, o);
+      break;
+    case tag_locations:
+      s = read_locations(r, o);
+      break;
+    case tag_image:
+      image = &r;
+      break;
+    case tag_data:
+      data = &r;
+      break;
+    case tag_stage:
+      s = read_stage(r, o);
+      break;
     }
     if (!s.ok()) return s;
   }
   if (!meta) return fail(Code::CORRUPT, "kernel object: offset %zu: no metadata section", header_bytes);
   if ((image != nullptr) != (o.code_kind == CodeKind::cpu_image) || (image && !data))
-    return fail(Code::CORRUPT, "kernel object: offset %zu: the sections do not fit code kind %u", header_bytes,
-                unsigned(o.code_kind));
+    return fail(Code::CORRUPT, "kernel object: offset %zu: the sections do not fit code kind %u",
+                header_bytes, unsigned(o.code_kind));
   if (image) {
     if (Status s = read_image(*image, *data, o); !s.ok()) return s;
   } else if (data) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The kernel object (.tko), version 0: what a compiler hands to a driver. libtcodegen writes it, libtdriver reads
-// it. The bytes are described in libtdriver/docs/kernel-object.md; this file is their in-memory form.
+// The kernel object (.tko), version 0: what a compiler hands to a driver. libtcodegen writes it, libtdriver
+// reads it. The bytes are described in libtdriver/docs/kernel-object.md; this file is their in-memory form.
 // Owned data only, so an Object outlives the bytes it was read from. No ABI.
 #pragma once
 #include "status.hh"
@@ -47,29 +47,31 @@ enum class Kind : uint8_t {
 
 /// "ptr", "i1", "f8E4M3FN", … ; "none" for none; "unknown" outside the enum.
 const char *kind_name(Kind kind);
-/// Bytes of one value in the parameter buffer and in a print's value array (i1: 1, ptr: 8); 0 for none, tensordesc.
+/// Bytes of one value in the parameter buffer and in a print's value array (i1: 1, ptr: 8); 0 for none,
+/// tensordesc.
 uint32_t kind_size(Kind kind);
 
 /// One argument of the kernel's signature, in order. Those that specialisation made constant stay in the list
 /// (so that callers can pass the whole signature) but occupy no bytes of the parameter buffer.
 struct Argument {
-  std::string name;           // as in the IR; may be empty
-  Kind kind = Kind::none;     // never none in a valid object
-  Kind element = Kind::none;  // ptr and tensordesc: what they point to
-  uint8_t rank = 0;           // tensordesc only, 1 … max_rank
-  bool constant = false;      // bound at compile time to constant_bits; offset, size, alignment are 0
-  bool written = false;       // ptr and tensordesc: the kernel may store through it (true when unknown is fine)
+  std::string name;          // as in the IR; may be empty
+  Kind kind = Kind::none;    // never none in a valid object
+  Kind element = Kind::none; // ptr and tensordesc: what they point to
+  uint8_t rank = 0;          // tensordesc only, 1 … max_rank
+  bool constant = false;     // bound at compile time to constant_bits; offset, size, alignment are 0
+  bool written = false; // ptr and tensordesc: the kernel may store through it (true when unknown is fine)
   uint64_t constant_bits = 0; // the value's bits, zero-extended (kinds of up to 8 bytes)
   uint32_t offset = 0;        // bytes from the start of the parameter buffer; set by lay_out_params
   uint32_t size = 0;
   uint32_t alignment = 0;
-  uint64_t divisibility = 1;  // promise: the integer, or the address in bytes, is a multiple of it (power of two)
+  uint64_t divisibility =
+      1; // promise: the integer, or the address in bytes, is a multiple of it (power of two)
   uint32_t pointer_range = 0; // promise: byte offsets from this pointer fit so many bits (32); 0 = no promise
   std::vector<int64_t> block; // tensordesc only: the block shape, rank entries
 };
 
-/// What the driver appends after the user's arguments. None is needed on the CPU yet; a driver refuses kinds that
-/// it does not know by number.
+/// What the driver appends after the user's arguments. None is needed on the CPU yet; a driver refuses kinds
+/// that it does not know by number.
 struct HiddenArgument {
   uint32_t kind = 0; // 1 scratch, 2 record, 3 print, 4 tensormap, 5 derived
   uint32_t offset = 0;
@@ -111,7 +113,8 @@ struct Image {
   std::vector<Segment> segments;
   uint64_t entry = 0; // offset of the entry function, inside an rx segment
   std::vector<Import> imports;
-  std::vector<uint64_t> relocations; // 8-byte aligned relro slots that hold an image offset; the base is added
+  std::vector<uint64_t>
+      relocations; // 8-byte aligned relro slots that hold an image offset; the base is added
 };
 
 enum class CodeKind : uint8_t { none = 0, cpu_image = 1, cubin = 2, ptx = 3, hsaco = 4, last = hsaco };
@@ -123,7 +126,8 @@ enum class MessageKind : uint8_t {
 };
 
 /// What tessera_record's and tessera_print's message_id select. For a print of several operands there is one
-/// Message, and one call, per operand, in order; a print without operand is one Message with element none, count 0.
+/// Message, and one call, per operand, in order; a print without operand is one Message with element none,
+/// count 0.
 struct Message {
   MessageKind kind = MessageKind::assertion;
   std::string text;
@@ -163,8 +167,8 @@ struct Object {
   std::vector<Stage> stages;
 };
 
-/// Sets offset, size, alignment of every argument and params_size as the kernel ABI says: each argument at its
-/// natural alignment from offset 0, constants left out, the whole rounded up to 8.
+/// Sets offset, size, alignment of every argument and params_size as the kernel ABI says: each argument at
+/// its natural alignment from offset 0, constants left out, the whole rounded up to 8.
 Status lay_out_params(Object *object);
 
 /// The rules an object obeys in memory and in a file. `write` and `read` both apply them. A violation is
@@ -174,8 +178,8 @@ Status check(const Object &object);
 /// The bytes of a checked object: deterministic, the same for equal objects.
 Result<std::vector<uint8_t>> write(const Object &object);
 
-/// Reads any bytes whatever: a status with the offset, never a crash; allocates no more than a small multiple of
-/// `size`. CORRUPT for damage, VERSION for a version this code does not know.
+/// Reads any bytes whatever: a status with the offset, never a crash; allocates no more than a small multiple
+/// of `size`. CORRUPT for damage, VERSION for a version this code does not know.
 Result<Object> read(const void *bytes, size_t size);
 
 /// The first bytes tell a kernel object from other files.

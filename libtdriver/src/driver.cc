@@ -61,15 +61,15 @@ Status pick_stream(tdriver_stream *stream, tdriver_device *device, tdriver_strea
 
 namespace {
 
-void print_service(void *owner, const uint32_t grid[3], uint32_t message_id, uint64_t program, const void *values,
-                   uint64_t count) {
+void print_service(void *owner, const uint32_t grid[3], uint32_t message_id, uint64_t program,
+                   const void *values, uint64_t count) {
   auto *kernel = static_cast<tdriver_kernel *>(owner);
   tdriver_driver *driver = kernel->device->driver;
   const auto &messages = kernel->object.messages;
-  std::string text =
-      message_id < messages.size()
-          ? print_text(messages[message_id], grid, program, values, count)
-          : tessera::format("kernel %s: print of unknown message %u\n", kernel->object.entry.c_str(), message_id);
+  std::string text = message_id < messages.size()
+                         ? print_text(messages[message_id], grid, program, values, count)
+                         : tessera::format("kernel %s: print of unknown message %u\n",
+                                           kernel->object.entry.c_str(), message_id);
   std::lock_guard guard(driver->print_lock);
   if (driver->params.print) {
     driver->params.print(driver->params.print_user, text.data(), text.size());
@@ -96,18 +96,18 @@ Status register_backend(tdriver_driver *driver, const tdriver_backend *b) {
     return fail(Code::VERSION, "the back end's table has version %u, this library knows %u", b->version,
                 TDRIVER_BACKEND_VERSION);
   if (b->struct_size != sizeof(tdriver_backend))
-    return fail(Code::VERSION, "the back end's table has %u bytes, version %u has %zu", b->struct_size, b->version,
-                sizeof(tdriver_backend));
+    return fail(Code::VERSION, "the back end's table has %u bytes, version %u has %zu", b->struct_size,
+                b->version, sizeof(tdriver_backend));
   if (!b->name || !*b->name) return fail(Code::INVALID_ARGUMENT, "the back end has no name");
   for (const char *c = b->name; *c; ++c)
     if (!std::isalnum(static_cast<unsigned char>(*c)) && *c != '_' && *c != '-')
-      return fail(Code::INVALID_ARGUMENT, "the back end's name \"%s\" has a character other than letters, digits, _ -",
-                  b->name);
+      return fail(Code::INVALID_ARGUMENT,
+                  "the back end's name \"%s\" has a character other than letters, digits, _ -", b->name);
   if (!b->device_count || !b->device_open || !b->device_close || !b->device_info || !b->memory_alloc ||
       !b->memory_free || !b->memory_copy || !b->memory_fill || !b->stream_create || !b->stream_destroy ||
-      !b->stream_synchronize || !b->stream_query || !b->event_create || !b->event_destroy || !b->event_record ||
-      !b->event_wait || !b->event_synchronize || !b->event_query || !b->event_elapsed || !b->kernel_load ||
-      !b->kernel_unload || !b->launch)
+      !b->stream_synchronize || !b->stream_query || !b->event_create || !b->event_destroy ||
+      !b->event_record || !b->event_wait || !b->event_synchronize || !b->event_query || !b->event_elapsed ||
+      !b->kernel_load || !b->kernel_unload || !b->launch)
     return fail(Code::INVALID_ARGUMENT, "back end \"%s\" lacks a function of the table", b->name);
   std::lock_guard guard(driver->lock);
   for (const tdriver_backend *other : driver->backends)

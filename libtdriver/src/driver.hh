@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The objects behind the public handles. The front end (src/api) checks every argument and then calls the back
-// end's table; a back end never sees these types, only its own objects and the `owner` cookie of a kernel.
+// The objects behind the public handles. The front end (src/api) checks every argument and then calls the
+// back end's table; a back end never sees these types, only its own objects and the `owner` cookie of a
+// kernel.
 #pragma once
 #include "common/api.hh"
 #include "common/tko.hh"
@@ -15,8 +16,8 @@
 namespace tdriver {
 
 using tessera::Code;
-using tessera::Status;
 using tessera::fail;
+using tessera::Status;
 
 /// First member of every handle: what kind it is, and how many hold it.
 struct Handle {
@@ -25,7 +26,8 @@ struct Handle {
   explicit Handle(uint32_t t) : tag(t) {}
 };
 constexpr uint32_t tag_driver = 0x56524454, tag_device = 0x56454454, tag_memory = 0x4d454d54,
-                   tag_stream = 0x52545354, tag_event = 0x544e5645, tag_kernel = 0x4e52454b, tag_dead = 0xdeadbeef;
+                   tag_stream = 0x52545354, tag_event = 0x544e5645, tag_kernel = 0x4e52454b,
+                   tag_dead = 0xdeadbeef;
 
 template <class T> T *retain(T *object) {
   object->references.fetch_add(1, std::memory_order_relaxed);
@@ -34,7 +36,8 @@ template <class T> T *retain(T *object) {
 /// False when the last holder has gone already.
 template <class T> bool try_retain(T *object) {
   uint32_t n = object->references.load(std::memory_order_relaxed);
-  while (n && !object->references.compare_exchange_weak(n, n + 1, std::memory_order_relaxed)) {}
+  while (n && !object->references.compare_exchange_weak(n, n + 1, std::memory_order_relaxed)) {
+  }
   return n;
 }
 template <class T> void release(T *object) {
@@ -119,7 +122,8 @@ template <class T> Status expect(T *handle, uint32_t tag, const char *what) {
 /// A back end's answer as a Status.
 Status from_backend(tdriver_status status, const tdriver_report &report, const char *what);
 
-/// The stream to use: the given one, which must be of `device` when that is known, or the default of `device`.
+/// The stream to use: the given one, which must be of `device` when that is known, or the default of
+/// `device`.
 Status pick_stream(tdriver_stream *stream, tdriver_device *device, tdriver_stream **out);
 
 /// Copies the first struct_size bytes of `full` into the caller's info struct.
@@ -127,8 +131,8 @@ template <class T> Status write_info(T *user, T full, const char *name) {
   if (!user) return fail(Code::INVALID_ARGUMENT, "%s is NULL", name);
   size_t size = user->struct_size;
   if (size < sizeof(size_t) || size > 65536)
-    return fail(Code::INVALID_ARGUMENT, "%s.struct_size is %zu: initialise the struct with its _INIT macro", name,
-                size);
+    return fail(Code::INVALID_ARGUMENT, "%s.struct_size is %zu: initialise the struct with its _INIT macro",
+                name, size);
   full.struct_size = size;
   std::memcpy(user, &full, std::min(size, sizeof(T)));
   return {};

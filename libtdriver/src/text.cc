@@ -19,15 +19,32 @@ uint64_t load_bits(const void *values, uint64_t index, uint32_t size) {
 
 bool float_format(Kind kind, num::Format *out) {
   switch (kind) {
-  case Kind::f16: *out = num::Format::F16; return true;
-  case Kind::bf16: *out = num::Format::BF16; return true;
-  case Kind::f32: *out = num::Format::F32; return true;
-  case Kind::f64: *out = num::Format::F64; return true;
-  case Kind::f8e4m3fn: *out = num::Format::F8E4M3FN; return true;
-  case Kind::f8e5m2: *out = num::Format::F8E5M2; return true;
-  case Kind::f8e4m3fnuz: *out = num::Format::F8E4M3FNUZ; return true;
-  case Kind::f8e5m2fnuz: *out = num::Format::F8E5M2FNUZ; return true;
-  default: return false;
+  case Kind::f16:
+    *out = num::Format::F16;
+    return true;
+  case Kind::bf16:
+    *out = num::Format::BF16;
+    return true;
+  case Kind::f32:
+    *out = num::Format::F32;
+    return true;
+  case Kind::f64:
+    *out = num::Format::F64;
+    return true;
+  case Kind::f8e4m3fn:
+    *out = num::Format::F8E4M3FN;
+    return true;
+  case Kind::f8e5m2:
+    *out = num::Format::F8E5M2;
+    return true;
+  case Kind::f8e4m3fnuz:
+    *out = num::Format::F8E4M3FNUZ;
+    return true;
+  case Kind::f8e5m2fnuz:
+    *out = num::Format::F8E5M2FNUZ;
+    return true;
+  default:
+    return false;
   }
 }
 
@@ -48,8 +65,8 @@ std::string value_text(Kind kind, uint64_t bits, bool hex, bool is_signed) {
 
 std::string program_text(const uint32_t grid[3], uint64_t program) {
   uint64_t x = grid[0] ? grid[0] : 1, y = grid[1] ? grid[1] : 1;
-  return format("(%llu, %llu, %llu)", (unsigned long long)(program % x), (unsigned long long)(program / x % y),
-                (unsigned long long)(program / x / y));
+  return format("(%llu, %llu, %llu)", (unsigned long long)(program % x),
+                (unsigned long long)(program / x % y), (unsigned long long)(program / x / y));
 }
 
 } // namespace
@@ -65,7 +82,8 @@ std::string print_text(const Message &m, const uint32_t grid[3], uint64_t progra
     uint64_t rest = i;
     for (size_t d = m.shape.size(); d-- > 0;) {
       uint64_t extent = uint64_t(m.shape[d]);
-      index = format("%llu", (unsigned long long)(d ? rest % extent : rest)) + (index.empty() ? "" : ", ") + index;
+      index = format("%llu", (unsigned long long)(d ? rest % extent : rest)) + (index.empty() ? "" : ", ") +
+              index;
       rest /= extent;
     }
     out += pid + " idx (" + index + ")" + m.text + operand +
@@ -76,7 +94,9 @@ std::string print_text(const Message &m, const uint32_t grid[3], uint64_t progra
 
 std::string record_text(const Object &o, const tdriver_record &r) {
   std::string out = "kernel " + o.entry + ": ";
-  out += r.kind == 1 ? "assertion failed" : r.kind == 2 ? "trap" : format("stopped with the unknown record kind %u", r.kind);
+  out += r.kind == 1   ? "assertion failed"
+         : r.kind == 2 ? "trap"
+                       : format("stopped with the unknown record kind %u", r.kind);
   if (r.message_id < o.messages.size()) {
     if (!o.messages[r.message_id].text.empty()) out += ": " + o.messages[r.message_id].text;
   } else {
@@ -91,30 +111,35 @@ std::string record_text(const Object &o, const tdriver_record &r) {
 Status check_arguments(const Object &o, const void *const *args, uint32_t nargs) {
   const char *entry = o.entry.c_str();
   if (nargs != o.arguments.size())
-    return fail(Code::INVALID_ARGUMENT, "kernel %s takes %zu arguments, %u are given", entry, o.arguments.size(), nargs);
+    return fail(Code::INVALID_ARGUMENT, "kernel %s takes %zu arguments, %u are given", entry,
+                o.arguments.size(), nargs);
   if (nargs && !args) return fail(Code::INVALID_ARGUMENT, "kernel %s: args is NULL", entry);
   for (uint32_t i = 0; i < nargs; ++i) {
     const Argument &a = o.arguments[i];
     const char *name = a.name.c_str();
     if (!args[i]) {
       if (a.constant) continue;
-      return fail(Code::INVALID_ARGUMENT, "kernel %s: args[%u] (%s) is NULL; expected a pointer to its %s value", entry,
-                  i, name, kind_name(a.kind));
+      return fail(Code::INVALID_ARGUMENT,
+                  "kernel %s: args[%u] (%s) is NULL; expected a pointer to its %s value", entry, i, name,
+                  kind_name(a.kind));
     }
     bool desc = a.kind == Kind::tensordesc; // the promise is about its pointer, which comes first
     uint64_t bits = load_bits(args[i], 0, desc ? 8 : kind_size(a.kind));
     if (a.kind == Kind::i1 && bits > 1)
-      return fail(Code::INVALID_ARGUMENT, "kernel %s: argument %u (%s) is an i1 and must be 0 or 1, but is %llu", entry,
-                  i, name, (unsigned long long)bits);
+      return fail(Code::INVALID_ARGUMENT,
+                  "kernel %s: argument %u (%s) is an i1 and must be 0 or 1, but is %llu", entry, i, name,
+                  (unsigned long long)bits);
     num::Format f;
-    std::string value = desc ? format("0x%016llx", (unsigned long long)bits) : value_text(a.kind, bits, false, true);
+    std::string value =
+        desc ? format("0x%016llx", (unsigned long long)bits) : value_text(a.kind, bits, false, true);
     if (a.constant && bits != a.constant_bits)
-      return fail(Code::INVALID_ARGUMENT, "kernel %s: argument %u (%s) was compiled as the constant %s, but is %s",
-                  entry, i, name, value_text(a.kind, a.constant_bits, false, true).c_str(), value.c_str());
+      return fail(Code::INVALID_ARGUMENT,
+                  "kernel %s: argument %u (%s) was compiled as the constant %s, but is %s", entry, i, name,
+                  value_text(a.kind, a.constant_bits, false, true).c_str(), value.c_str());
     if (a.divisibility > 1 && !float_format(a.kind, &f) && bits % a.divisibility)
       return fail(Code::INVALID_ARGUMENT,
-                  "kernel %s: argument %u (%s) is promised to be divisible by %llu, but is %s", entry, i, name,
-                  (unsigned long long)a.divisibility, value.c_str());
+                  "kernel %s: argument %u (%s) is promised to be divisible by %llu, but is %s", entry, i,
+                  name, (unsigned long long)a.divisibility, value.c_str());
   }
   return {};
 }

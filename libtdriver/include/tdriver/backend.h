@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * libtdriver: what a back end is, and the ABI of CPU kernels. General rules: tdriver/device.h.
  *
- * A back end is one table of functions. The built-in ones are cpu and null; others are registered by the process, or
- * loaded from a shared library that exports `tdriver_backend_entry`. The library checks arguments before it calls a
- * table, so its functions get valid objects of their own making, sizes in range and non-NULL outputs. They may be
- * called from several threads at once, must not throw, and on failure write a sentence into the report.
+ * A back end is one table of functions. The built-in ones are cpu and null; others are registered by the
+ * process, or loaded from a shared library that exports `tdriver_backend_entry`. The library checks arguments
+ * before it calls a table, so its functions get valid objects of their own making, sizes in range and
+ * non-NULL outputs. They may be called from several threads at once, must not throw, and on failure write a
+ * sentence into the report.
  */
 #ifndef TDRIVER_BACKEND_H
 #define TDRIVER_BACKEND_H
@@ -16,10 +17,11 @@
 extern "C" {
 #endif
 
-/* ---- kernels on the CPU -----------------------------------------------------------------------------------
- * The entry of a CPU image is `int32_t entry(const void *params, const tdriver_cpu_call *call)`. One call runs the
- * linear programs first … last - 1 in that order and returns 0, or what tessera_record returned. It uses no
- * thread-local storage, signals, unwinding or writable globals.
+/* ---- kernels on the CPU
+ *
+ * The entry of a CPU image is `int32_t entry(const void *params, const tdriver_cpu_call *call)`. One call
+ * runs the linear programs first … last - 1 in that order and returns 0, or what tessera_record returned. It
+ * uses no thread-local storage, signals, unwinding or writable globals.
  */
 typedef struct tdriver_cpu_call {
   uint32_t struct_size;
@@ -32,23 +34,26 @@ typedef struct tdriver_cpu_call {
 typedef int32_t (*tdriver_cpu_entry)(const void *params, const tdriver_cpu_call *call);
 
 /* Version of the list of names that a CPU image may import:
- *   int32_t tessera_record(void *host, uint32_t kind, uint32_t message_id, uint32_t location_id, uint64_t program)
- *     notes that a program stops (kind 1 assert, 2 trap) and gives 1 + the record's index, which the entry returns;
+ *
+ *   int32_t tessera_record(void *host, uint32_t kind, uint32_t message_id, uint32_t location_id,
+ *                          uint64_t program)
+ *     notes that a program stops (kind 1 assert, 2 trap) and gives 1 + the record's index, which the entry
+ *     returns at once;
  *   void tessera_print(void *host, uint32_t message_id, uint64_t program, const void *values, uint64_t count)
  *     prints one operand: `count` values of the message's element kind, row-major over its shape;
  *   memcpy memmove memset;
- *   of libm, each in double and with the suffix f in float:
- *     acos acosh asin asinh atan atanh cbrt cos cosh erf erfc exp exp10 exp2 expm1 j0 j1 lgamma log log10 log1p log2
- *     logb sin sinh tan tanh tgamma y0 y1 ceil floor nearbyint rint round trunc,
- *     atan2 fdim fmod hypot nextafter pow remainder (two operands), fma (three),
- *     ldexp scalbn (value, int), jn yn (int, value), ilogb llrint llround (to int or long long).
+ *   of libm, each in double and, with the suffix f, in float:
+ *     acos acosh asin asinh atan atanh cbrt cos cosh erf erfc exp exp10 exp2 expm1 j0 j1 lgamma log log10
+ *     log1p log2 logb sin sinh tan tanh tgamma y0 y1 ceil floor nearbyint rint round trunc (one operand);
+ *     atan2 fdim fmod hypot nextafter pow remainder (two); fma (three); ldexp scalbn (value, int);
+ *     jn yn (int, value); ilogb (to int); llrint llround (to long long).
  */
 #define TDRIVER_CPU_IMPORTS_VERSION 0u
 
 /* Name number `index` of that list, NULL behind its end. Static storage. Since 0.1. */
 TDRIVER_API const char *tdriver_cpu_import_name(uint32_t index);
 
-/* ---- back ends -------------------------------------------------------------------------------------------- */
+/* ---- back ends ---------------------------------------------------------------------------------------- */
 #define TDRIVER_BACKEND_VERSION 0u
 
 /* Where a table's function writes why it failed: a NUL-terminated sentence. Since 0.1. */
@@ -70,13 +75,14 @@ typedef struct tdriver_host {
   uint32_t threads; /* tdriver_params.threads */
   uint32_t debug;
   /* A print: formats by the kernel's message table and hands the text on. */
-  void (*print)(void *owner, const uint32_t grid[3], uint32_t message_id, uint64_t program, const void *values,
-                uint64_t count);
+  void (*print)(void *owner, const uint32_t grid[3], uint32_t message_id, uint64_t program,
+                const void *values, uint64_t count);
   /* The sentence for a record. */
   void (*describe)(void *owner, const tdriver_record *record, tdriver_report *text);
 } tdriver_host;
 
-/* A loaded kernel object as a back end sees it; everything is borrowed for the call, but `owner`. Since 0.1. */
+/* A loaded kernel object as a back end sees it; everything is borrowed for the call, but `owner`.
+ * Since 0.1. */
 typedef struct tdriver_segment {
   uint32_t permission; /* 1 read, 2 read and execute, 3 read-only after relocation */
   uint64_t offset, size, zero_fill;
@@ -116,7 +122,8 @@ typedef struct tdriver_launch_config {
   const void *params; /* valid during the call only; 16-byte aligned */
 } tdriver_launch_config;
 
-/* The table. `version` is TDRIVER_BACKEND_VERSION, struct_size is sizeof. All functions are required. Since 0.1. */
+/* The table. `version` is TDRIVER_BACKEND_VERSION, struct_size is sizeof. All functions are required. Since
+ * 0.1. */
 typedef struct tdriver_backend {
   uint32_t version;
   uint32_t struct_size;
@@ -124,7 +131,8 @@ typedef struct tdriver_backend {
 
   /* How many devices; 0 with a report that says why is no error. */
   tdriver_status (*device_count)(uint32_t *count, tdriver_report *report);
-  tdriver_status (*device_open)(uint32_t index, const tdriver_host *host, void **device, tdriver_report *report);
+  tdriver_status (*device_open)(uint32_t index, const tdriver_host *host, void **device,
+                                tdriver_report *report);
   void (*device_close)(void *device);
   /* Fills all but name and backend. */
   tdriver_status (*device_info)(void *device, tdriver_device_info *info, tdriver_report *report);
@@ -132,7 +140,8 @@ typedef struct tdriver_backend {
   tdriver_status (*memory_alloc)(void *device, uint64_t size, tdriver_memory_kind kind, void **pointer,
                                  tdriver_report *report);
   void (*memory_free)(void *device, void *pointer, tdriver_memory_kind kind);
-  tdriver_status (*memory_copy)(void *stream, void *to, const void *from, uint64_t size, tdriver_report *report);
+  tdriver_status (*memory_copy)(void *stream, void *to, const void *from, uint64_t size,
+                                tdriver_report *report);
   tdriver_status (*memory_fill)(void *stream, void *to, uint8_t value, uint64_t size, tdriver_report *report);
 
   tdriver_status (*stream_create)(void *device, void **stream, tdriver_report *report);
@@ -148,20 +157,22 @@ typedef struct tdriver_backend {
   tdriver_status (*event_query)(void *event, tdriver_report *report);
   tdriver_status (*event_elapsed)(void *start, void *end, double *nanoseconds, tdriver_report *report);
 
-  tdriver_status (*kernel_load)(void *device, const tdriver_code *code, void **kernel, tdriver_report *report);
+  tdriver_status (*kernel_load)(void *device, const tdriver_code *code, void **kernel,
+                                tdriver_report *report);
   void (*kernel_unload)(void *kernel); /* waits for its launches in flight */
-  tdriver_status (*launch)(void *kernel, void *stream, const tdriver_launch_config *config, tdriver_report *report);
+  tdriver_status (*launch)(void *kernel, void *stream, const tdriver_launch_config *config,
+                           tdriver_report *report);
 } tdriver_backend;
 
 /* The function that a back end's shared library exports, by this name: tdriver_backend_entry. Since 0.1. */
 typedef const tdriver_backend *(*tdriver_backend_entry_fn)(void);
 
-/* Adds a back end to this driver; the table must outlive it. INVALID_ARGUMENT: a function is missing or the name is
- * taken. VERSION: another version. Since 0.1. */
+/* Adds a back end to this driver; the table must outlive it. INVALID_ARGUMENT: a function is missing or the
+ * name is taken. VERSION: another version. Since 0.1. */
 TDRIVER_API tdriver_status tdriver_backend_register(tdriver_driver *driver, const tdriver_backend *backend);
 
-/* Opens the shared library at `path` (which must contain a '/') and registers its table. It stays loaded. NOT_FOUND:
- * it cannot be opened or exports no entry. Since 0.1. */
+/* Opens the shared library at `path` (which must contain a '/') and registers its table. It stays loaded.
+ * NOT_FOUND: it cannot be opened or exports no entry. Since 0.1. */
 TDRIVER_API tdriver_status tdriver_backend_load(tdriver_driver *driver, const char *path);
 
 #ifdef __cplusplus

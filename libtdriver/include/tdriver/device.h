@@ -2,15 +2,17 @@
  * libtdriver: the driver object and its devices.
  *
  * Rules that hold for every function of this library, unless its comment says otherwise:
- *  - It returns a tdriver_status; on failure tdriver_last_message() has the sentence, and outputs are untouched.
- *  - NULL where an object is needed, unknown enum values, out-of-range numbers and handles of another driver or
- *    device give TDRIVER_INVALID_ARGUMENT. A `destroy`, `close` or `free` takes NULL.
- *  - It may be called from any thread at any time. Destroying an object that another thread still uses is an error
- *    of the caller; destroying objects in any order is fine, each keeps what it needs alive.
- *  - Params and info structs begin with struct_size; initialise them with their _INIT macro. NULL params = defaults.
+ *  - It returns a tdriver_status; on failure tdriver_last_message() has the sentence, and outputs are
+ * untouched.
+ *  - NULL where an object is needed, unknown enum values, out-of-range numbers and handles of another driver
+ * or device give TDRIVER_INVALID_ARGUMENT. A `destroy`, `close` or `free` takes NULL.
+ *  - It may be called from any thread at any time. Destroying an object that another thread still uses is an
+ * error of the caller; destroying objects in any order is fine, each keeps what it needs alive.
+ *  - Params and info structs begin with struct_size; initialise them with their _INIT macro. NULL params =
+ * defaults.
  *  - `const char *` results live as long as the object they were asked of.
- *  - After fork() the child may use the driver's cpu and null devices: it builds new threads on first use. Work that
- *    other threads of the parent had in flight is not continued in the child.
+ *  - After fork() the child may use the driver's cpu and null devices: it builds new threads on first use.
+ * Work that other threads of the parent had in flight is not continued in the child.
  */
 #ifndef TDRIVER_DEVICE_H
 #define TDRIVER_DEVICE_H
@@ -43,28 +45,29 @@ enum {
   TDRIVER_INTERNAL = 14         /* a defect of this library */
 };
 
-/* The sentence of this thread's last failure in this library; "" before the first. Owned by the library, valid until
- * this thread's next call into it. Never NULL. Since 0.1. */
+/* The sentence of this thread's last failure in this library; "" before the first. Owned by the library,
+ * valid until this thread's next call into it. Never NULL. Since 0.1. */
 TDRIVER_API const char *tdriver_last_message(void);
 
 typedef struct tdriver_driver tdriver_driver;
 typedef struct tdriver_device tdriver_device;
 
-/* Receives the text that kernels print (tt.print): whole lines, ending in '\n', `size` bytes, not NUL-terminated.
- * Called from any thread, by one at a time. Since 0.1. */
+/* Receives the text that kernels print (tt.print): whole lines, ending in '\n', `size` bytes, not
+ * NUL-terminated. Called from any thread, by one at a time. Since 0.1. */
 typedef void (*tdriver_print_fn)(void *user, const char *text, size_t size);
 
 typedef struct tdriver_params {
   size_t struct_size;
-  uint32_t threads;       /* threads that one CPU launch may use; 0 = as many as affinity and cgroup quota allow */
-  uint32_t debug;         /* not 0: every launch checks the kernel's promises, as tdriver_kernel_check_arguments does */
+  uint32_t threads; /* threads that one CPU launch may use; 0 = as many as affinity and cgroup quota allow */
+  uint32_t
+      debug; /* not 0: every launch checks the kernel's promises, as tdriver_kernel_check_arguments does */
   tdriver_print_fn print; /* NULL: standard output */
   void *print_user;       /* handed to print */
 } tdriver_params;
 #define TDRIVER_PARAMS_INIT {sizeof(tdriver_params), 0u, 0u, NULL, NULL}
 
-/* Makes a driver. It starts no thread and opens no vendor library yet. The caller owns *driver. LIMIT: more than 4096
- * threads. Since 0.1. */
+/* Makes a driver. It starts no thread and opens no vendor library yet. The caller owns *driver. LIMIT: more
+ * than 4096 threads. Since 0.1. */
 TDRIVER_API tdriver_status tdriver_create(const tdriver_params *params, tdriver_driver **driver);
 
 /* Gives the caller's reference back. Since 0.1. */
@@ -73,14 +76,15 @@ TDRIVER_API void tdriver_destroy(tdriver_driver *driver);
 /* How many devices there are: one "cpu", one "null", and those of registered back ends. Since 0.1. */
 TDRIVER_API tdriver_status tdriver_device_count(tdriver_driver *driver, uint32_t *count);
 
-/* Name of device number `index`, to give to tdriver_device_open: "cpu", "null", "mine:0". The text lives as long as
- * the driver. Since 0.1. */
+/* Name of device number `index`, to give to tdriver_device_open: "cpu", "null", "mine:0". The text lives as
+ * long as the driver. Since 0.1. */
 TDRIVER_API tdriver_status tdriver_device_name(tdriver_driver *driver, uint32_t index, const char **name);
 
-/* Opens a device by name: a back end's name, or name:index. The caller owns *device. NOT_FOUND names the devices there
- * are. "cuda:N" and "hip:N" answer UNSUPPORTED with the reason. Opening one twice gives two independent handles.
- * Since 0.1. */
-TDRIVER_API tdriver_status tdriver_device_open(tdriver_driver *driver, const char *name, tdriver_device **device);
+/* Opens a device by name: a back end's name, or name:index. The caller owns *device. NOT_FOUND names the
+ * devices there are. "cuda:N" and "hip:N" answer UNSUPPORTED with the reason. Opening one twice gives two
+ * independent handles. Since 0.1. */
+TDRIVER_API tdriver_status tdriver_device_open(tdriver_driver *driver, const char *name,
+                                               tdriver_device **device);
 
 /* Gives the caller's reference back; objects made from the device keep it open. Since 0.1. */
 TDRIVER_API void tdriver_device_close(tdriver_device *device);
@@ -91,9 +95,10 @@ TDRIVER_API tdriver_status tdriver_device_synchronize(tdriver_device *device);
 
 /* Bits of tdriver_device_info.capabilities. Since 0.1. */
 enum {
-  TDRIVER_CAN_EXECUTE = 1u << 0,    /* launches run the kernel (the null device runs nothing) */
-  TDRIVER_CAN_MAP_MEMORY = 1u << 1, /* device memory may be read and written by the host through its pointer */
-  TDRIVER_CAN_PRINT = 1u << 2       /* tt.print and tt.assert records come back */
+  TDRIVER_CAN_EXECUTE = 1u << 0, /* launches run the kernel (the null device runs nothing) */
+  TDRIVER_CAN_MAP_MEMORY =
+      1u << 1,                /* device memory may be read and written by the host through its pointer */
+  TDRIVER_CAN_PRINT = 1u << 2 /* tt.print and tt.assert records come back */
 };
 
 typedef struct tdriver_device_info {

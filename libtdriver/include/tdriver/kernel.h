@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * libtdriver: kernels. General rules: tdriver/device.h.
  *
- * A kernel object (.tko) is checked: damaged, truncated or foreign bytes get a status. The machine code inside is
- * trusted like that of any shared library: load objects only from where you would load a library from.
+ * A kernel object (.tko) is checked: damaged, truncated or foreign bytes get a status. The machine code
+ * inside is trusted like that of any shared library: load objects only from where you would load a library
+ * from.
  */
 #ifndef TDRIVER_KERNEL_H
 #define TDRIVER_KERNEL_H
@@ -15,9 +16,10 @@ extern "C" {
 
 typedef struct tdriver_kernel tdriver_kernel;
 
-/* Loads a kernel object of `size` bytes, which may be freed afterwards. The caller owns *kernel. CORRUPT, VERSION:
- * the bytes, with the offset. UNSUPPORTED: made for another device, for CPU features that are missing here (named), or
- * with an import that this driver does not have (named). IO: no memory could be mapped. Since 0.1. */
+/* Loads a kernel object of `size` bytes, which may be freed afterwards. The caller owns *kernel. CORRUPT,
+ * VERSION: the bytes, with the offset. UNSUPPORTED: made for another device, for CPU features that are
+ * missing here (named), or with an import that this driver does not have (named). IO: no memory could be
+ * mapped. Since 0.1. */
 TDRIVER_API tdriver_status tdriver_kernel_load(tdriver_device *device, const void *bytes, size_t size,
                                                tdriver_kernel **kernel);
 
@@ -46,23 +48,23 @@ enum {
 
 typedef struct tdriver_kernel_info {
   size_t struct_size;
-  const char *entry;           /* the kernel's name */
-  const char *target;          /* "cpu:x86-64-v4" */
-  const char *compiler;        /* build id */
-  const char *source_hash;     /* of the IR */
-  const char *options;         /* canonical spelling */
-  uint32_t argument_count;     /* of the signature, constants included */
-  uint32_t feature_count;      /* CPU features needed */
-  uint32_t message_count;      /* asserts and prints */
-  uint32_t stage_count;        /* stage texts */
-  uint32_t params_size;        /* bytes of the packed buffer */
-  uint32_t threads;            /* hardware threads per program; cpu: 1 */
-  uint32_t shared_bytes;       /* dynamic shared memory; cpu: 0 */
-  uint32_t registers;          /* 0 = unknown */
-  uint32_t spill_bytes;        /* 0 = none or unknown */
-  uint32_t arena_alignment;    /* cpu: bytes */
-  uint64_t arena_bytes;        /* cpu: scratch of each thread */
-  uint64_t code_bytes;         /* code and constants, as stored */
+  const char *entry;        /* the kernel's name */
+  const char *target;       /* "cpu:x86-64-v4" */
+  const char *compiler;     /* build id */
+  const char *source_hash;  /* of the IR */
+  const char *options;      /* canonical spelling */
+  uint32_t argument_count;  /* of the signature, constants included */
+  uint32_t feature_count;   /* CPU features needed */
+  uint32_t message_count;   /* asserts and prints */
+  uint32_t stage_count;     /* stage texts */
+  uint32_t params_size;     /* bytes of the packed buffer */
+  uint32_t threads;         /* hardware threads per program; cpu: 1 */
+  uint32_t shared_bytes;    /* dynamic shared memory; cpu: 0 */
+  uint32_t registers;       /* 0 = unknown */
+  uint32_t spill_bytes;     /* 0 = none or unknown */
+  uint32_t arena_alignment; /* cpu: bytes */
+  uint64_t arena_bytes;     /* cpu: scratch of each thread */
+  uint64_t code_bytes;      /* code and constants, as stored */
 } tdriver_kernel_info;
 #define TDRIVER_KERNEL_INFO_INIT                                                                             \
   {sizeof(tdriver_kernel_info), NULL, NULL, NULL, NULL, NULL, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u}
@@ -99,19 +101,21 @@ TDRIVER_API tdriver_status tdriver_kernel_get_argument(tdriver_kernel *kernel, u
                                                        tdriver_argument_info *info);
 
 /* Name of CPU feature `index` that the code needs. Since 0.1. */
-TDRIVER_API tdriver_status tdriver_kernel_get_feature(tdriver_kernel *kernel, uint32_t index, const char **name);
+TDRIVER_API tdriver_status tdriver_kernel_get_feature(tdriver_kernel *kernel, uint32_t index,
+                                                      const char **name);
 
 /* Text of message `index`: an assert's message, or a print's prefix. Since 0.1. */
-TDRIVER_API tdriver_status tdriver_kernel_get_message(tdriver_kernel *kernel, uint32_t index, const char **text);
+TDRIVER_API tdriver_status tdriver_kernel_get_message(tdriver_kernel *kernel, uint32_t index,
+                                                      const char **text);
 
-/* Stage text `index` ("ttir", "llir", "asm", … as the compiler kept them): name, and text of *size bytes followed by
- * a NUL. Any output may be NULL. Since 0.1. */
+/* Stage text `index` ("ttir", "llir", "asm", … as the compiler kept them): name, and text of *size bytes
+ * followed by a NUL. Any output may be NULL. Since 0.1. */
 TDRIVER_API tdriver_status tdriver_kernel_get_stage(tdriver_kernel *kernel, uint32_t index, const char **name,
                                                     const char **text, size_t *size);
 
-/* Checks one launch's arguments as debug mode does, without launching: the count, booleans that are 0 or 1, values of
- * constants, and divisibility. `args` is as for tdriver_launch. INVALID_ARGUMENT names argument, promise and value.
- * A pointer_range cannot be seen from a pointer and is not checked. Since 0.1. */
+/* Checks one launch's arguments as debug mode does, without launching: the count, booleans that are 0 or 1,
+ * values of constants, and divisibility. `args` is as for tdriver_launch. INVALID_ARGUMENT names argument,
+ * promise and value. A pointer_range cannot be seen from a pointer and is not checked. Since 0.1. */
 TDRIVER_API tdriver_status tdriver_kernel_check_arguments(tdriver_kernel *kernel, const void *const *args,
                                                           uint32_t nargs);
 

@@ -21,13 +21,14 @@ enum {
   TDRIVER_MEMORY_HOST = 2    /* ordinary host memory */
 };
 
-/* Allocates `size` bytes, not cleared, aligned as tdriver_device_info.alignment says. Size 0 gives a valid pointer to
- * nothing. The caller owns *memory. IO: not enough memory. LIMIT: beyond 2^46 bytes. Since 0.1. */
-TDRIVER_API tdriver_status tdriver_memory_alloc(tdriver_device *device, uint64_t size, tdriver_memory_kind kind,
-                                                tdriver_memory **memory);
+/* Allocates `size` bytes, not cleared, aligned as tdriver_device_info.alignment says. Size 0 gives a valid
+ * pointer to nothing. The caller owns *memory. IO: not enough memory. LIMIT: beyond 2^46 bytes. Since 0.1. */
+TDRIVER_API tdriver_status tdriver_memory_alloc(tdriver_device *device, uint64_t size,
+                                                tdriver_memory_kind kind, tdriver_memory **memory);
 
-/* Makes a handle of memory that somebody else owns: `size` bytes at `pointer` (a device address where the device has
- * its own). Nothing is copied; the memory must outlive the handle. NULL only with size 0. Since 0.1. */
+/* Makes a handle of memory that somebody else owns: `size` bytes at `pointer` (a device address where the
+ * device has its own). Nothing is copied; the memory must outlive the handle. NULL only with size 0. Since
+ * 0.1. */
 TDRIVER_API tdriver_status tdriver_memory_wrap(tdriver_device *device, void *pointer, uint64_t size,
                                                tdriver_memory **memory);
 
@@ -37,18 +38,19 @@ TDRIVER_API void tdriver_memory_free(tdriver_memory *memory);
 /* The address to give to a kernel, and the size in bytes. Either output may be NULL. Since 0.1. */
 TDRIVER_API tdriver_status tdriver_memory_get(tdriver_memory *memory, void **pointer, uint64_t *size);
 
-/* The four below are ordered in `stream` (NULL: the device's default stream), check offset and size against the
- * memory, and may return before the bytes have moved: host memory given to them must stay valid, and downloaded bytes
- * may be read, only after a synchronise of that stream or an event after it. On the cpu device a call on an idle stream
- * is done when it returns. Overlapping source and destination are allowed. Since 0.1. */
+/* The four below are ordered in `stream` (NULL: the device's default stream), check offset and size against
+ * the memory, and may return before the bytes have moved: host memory given to them must stay valid, and
+ * downloaded bytes may be read, only after a synchronise of that stream or an event after it. On the cpu
+ * device a call on an idle stream is done when it returns. Overlapping source and destination are allowed.
+ * Since 0.1. */
 TDRIVER_API tdriver_status tdriver_memory_copy(tdriver_stream *stream, tdriver_memory *to, uint64_t to_offset,
                                                tdriver_memory *from, uint64_t from_offset, uint64_t size);
-TDRIVER_API tdriver_status tdriver_memory_upload(tdriver_stream *stream, tdriver_memory *to, uint64_t to_offset,
-                                                 const void *from, uint64_t size);
+TDRIVER_API tdriver_status tdriver_memory_upload(tdriver_stream *stream, tdriver_memory *to,
+                                                 uint64_t to_offset, const void *from, uint64_t size);
 TDRIVER_API tdriver_status tdriver_memory_download(tdriver_stream *stream, void *to, tdriver_memory *from,
                                                    uint64_t from_offset, uint64_t size);
-TDRIVER_API tdriver_status tdriver_memory_fill(tdriver_stream *stream, tdriver_memory *memory, uint64_t offset,
-                                               uint8_t value, uint64_t size);
+TDRIVER_API tdriver_status tdriver_memory_fill(tdriver_stream *stream, tdriver_memory *memory,
+                                               uint64_t offset, uint8_t value, uint64_t size);
 
 #ifdef __cplusplus
 }

@@ -15,7 +15,8 @@ struct Found {
 Status find_device(tdriver_driver *driver, const char *name, Found *out) {
   std::string text = name, known;
   size_t colon = text.find(':');
-  std::string backend_name = text.substr(0, colon), number = colon == std::string::npos ? "0" : text.substr(colon + 1);
+  std::string backend_name = text.substr(0, colon),
+              number = colon == std::string::npos ? "0" : text.substr(colon + 1);
   if (number.empty() || number.size() > 5 || number.find_first_not_of("0123456789") != std::string::npos)
     return fail(Code::INVALID_ARGUMENT, "device \"%s\": expected name or name:index", name);
   uint32_t index = uint32_t(std::strtoul(number.c_str(), nullptr, 10));
@@ -49,11 +50,13 @@ Status open_device(tdriver_driver *driver, const char *name, tdriver_device **ou
   auto device = std::make_unique<tdriver_device>();
   device->driver = retain(driver);
   device->backend = found.backend;
-  device->name = found.count == 1 ? found.backend->name : tessera::format("%s:%u", found.backend->name, found.index);
+  device->name =
+      found.count == 1 ? found.backend->name : tessera::format("%s:%u", found.backend->name, found.index);
   TESSERA_TRY(from_backend(found.backend->device_open(found.index, &host, &device->impl, &report), report,
                            "opening the device"));
   tdriver_device_info info = TDRIVER_DEVICE_INFO_INIT;
-  TESSERA_TRY(from_backend(found.backend->device_info(device->impl, &info, &report), report, "asking the device"));
+  TESSERA_TRY(
+      from_backend(found.backend->device_info(device->impl, &info, &report), report, "asking the device"));
   device->max_programs = info.max_programs;
   auto stream = std::make_unique<tdriver_stream>();
   stream->is_default = true;
@@ -76,7 +79,8 @@ tdriver_status tdriver_create(const tdriver_params *params, tdriver_driver **dri
   if (!driver) return api::error(Code::INVALID_ARGUMENT, "driver is NULL");
   tdriver_params p = TDRIVER_PARAMS_INIT;
   TDRIVER_CHECK(api::read_params(params, &p, "tdriver_params"));
-  if (p.threads > 4096) return api::error(Code::LIMIT, "tdriver_params.threads is %u, the limit is 4096", p.threads);
+  if (p.threads > 4096)
+    return api::error(Code::LIMIT, "tdriver_params.threads is %u, the limit is 4096", p.threads);
   auto *d = new tdriver_driver;
   d->params = p;
   d->backends = {cpu_backend(), null_backend()};
@@ -142,7 +146,8 @@ tdriver_status tdriver_device_synchronize(tdriver_device *device) {
   for (tdriver_stream *s : streams) {
     tdriver_report report;
     report.text[0] = 0;
-    Status status = from_backend(device->backend->stream_synchronize(s->impl, &report), report, "synchronising");
+    Status status =
+        from_backend(device->backend->stream_synchronize(s->impl, &report), report, "synchronising");
     if (first.ok() && !status.ok()) first = status;
     release(s);
   }
@@ -154,7 +159,8 @@ tdriver_status tdriver_device_get_info(tdriver_device *device, tdriver_device_in
   tdriver_device_info full = TDRIVER_DEVICE_INFO_INIT;
   tdriver_report report;
   report.text[0] = 0;
-  TDRIVER_CHECK(from_backend(device->backend->device_info(device->impl, &full, &report), report, "asking the device"));
+  TDRIVER_CHECK(
+      from_backend(device->backend->device_info(device->impl, &full, &report), report, "asking the device"));
   full.name = device->name.c_str();
   full.backend = device->backend->name;
   return api::done(write_info(info, full, "tdriver_device_info"));

@@ -5,8 +5,10 @@ using namespace tdriver;
 namespace api = tessera::api;
 namespace tko = tessera::tko;
 
-static_assert(TDRIVER_KIND_TENSORDESC == int(tko::Kind::tensordesc) && TDRIVER_KIND_F32 == int(tko::Kind::f32) &&
-              TDRIVER_KIND_F8E5M2FNUZ == int(tko::Kind::f8e5m2fnuz) && TDRIVER_KIND_PTR == int(tko::Kind::ptr));
+static_assert(TDRIVER_KIND_TENSORDESC == int(tko::Kind::tensordesc) &&
+              TDRIVER_KIND_F32 == int(tko::Kind::f32) &&
+              TDRIVER_KIND_F8E5M2FNUZ == int(tko::Kind::f8e5m2fnuz) &&
+              TDRIVER_KIND_PTR == int(tko::Kind::ptr));
 
 namespace {
 
@@ -70,7 +72,8 @@ Status load(tdriver_device *device, const void *bytes, size_t size, tdriver_kern
 
 extern "C" {
 
-tdriver_status tdriver_kernel_load(tdriver_device *device, const void *bytes, size_t size, tdriver_kernel **kernel) {
+tdriver_status tdriver_kernel_load(tdriver_device *device, const void *bytes, size_t size,
+                                   tdriver_kernel **kernel) {
   TDRIVER_CHECK(expect(device, tag_device, "device"));
   if (!bytes || !kernel) return api::error(Code::INVALID_ARGUMENT, "%s is NULL", bytes ? "kernel" : "bytes");
   return api::done(load(device, bytes, size, kernel));
@@ -102,7 +105,8 @@ tdriver_status tdriver_kernel_get_info(tdriver_kernel *kernel, tdriver_kernel_in
   return api::done(write_info(info, full, "tdriver_kernel_info"));
 }
 
-tdriver_status tdriver_kernel_get_argument(tdriver_kernel *kernel, uint32_t index, tdriver_argument_info *info) {
+tdriver_status tdriver_kernel_get_argument(tdriver_kernel *kernel, uint32_t index,
+                                           tdriver_argument_info *info) {
   TDRIVER_CHECK(expect(kernel, tag_kernel, "kernel"));
   const auto &arguments = kernel->object.arguments;
   if (index >= arguments.size())
@@ -145,8 +149,8 @@ tdriver_status tdriver_kernel_get_message(tdriver_kernel *kernel, uint32_t index
   return TDRIVER_OK;
 }
 
-tdriver_status tdriver_kernel_get_stage(tdriver_kernel *kernel, uint32_t index, const char **name, const char **text,
-                                        size_t *size) {
+tdriver_status tdriver_kernel_get_stage(tdriver_kernel *kernel, uint32_t index, const char **name,
+                                        const char **text, size_t *size) {
   TDRIVER_CHECK(expect(kernel, tag_kernel, "kernel"));
   const auto &stages = kernel->object.stages;
   if (index >= stages.size())
@@ -157,7 +161,8 @@ tdriver_status tdriver_kernel_get_stage(tdriver_kernel *kernel, uint32_t index, 
   return TDRIVER_OK;
 }
 
-tdriver_status tdriver_kernel_check_arguments(tdriver_kernel *kernel, const void *const *args, uint32_t nargs) {
+tdriver_status tdriver_kernel_check_arguments(tdriver_kernel *kernel, const void *const *args,
+                                              uint32_t nargs) {
   TDRIVER_CHECK(expect(kernel, tag_kernel, "kernel"));
   return api::done(check_arguments(kernel->object, args, nargs));
 }

@@ -13,7 +13,8 @@ namespace {
 
 /// Checks what every launch needs and says how many programs there are.
 [[gnu::cold]] Status explain_grid(tdriver_kernel *kernel, const uint32_t grid[3]) {
-  return fail(Code::LIMIT, "kernel %s: a grid of %u x %u x %u has more programs than device \"%s\" takes (%llu)",
+  return fail(Code::LIMIT,
+              "kernel %s: a grid of %u x %u x %u has more programs than device \"%s\" takes (%llu)",
               kernel->object.entry.c_str(), grid[0], grid[1], grid[2], kernel->device->name.c_str(),
               (unsigned long long)kernel->device->max_programs);
 }
@@ -23,20 +24,22 @@ Status prepare(tdriver_kernel *kernel, tdriver_stream **stream, const uint32_t g
   if (!grid) return fail(Code::INVALID_ARGUMENT, "grid is NULL");
   TESSERA_TRY(pick_stream(*stream, kernel->device, stream));
   uint64_t two = uint64_t(grid[0]) * grid[1];
-  if (grid[2] == 0) two = 0;
+  if (grid[2] == 0)
+    two = 0;
   else if (__builtin_mul_overflow(two, uint64_t(grid[2]), &two) || two > kernel->device->max_programs)
     return explain_grid(kernel, grid);
   *programs = two;
   return {};
 }
 
-tdriver_status start(tdriver_kernel *kernel, tdriver_stream *stream, const uint32_t grid[3], uint64_t programs,
-                     const void *params) {
+tdriver_status start(tdriver_kernel *kernel, tdriver_stream *stream, const uint32_t grid[3],
+                     uint64_t programs, const void *params) {
   tdriver_launch_config config = {
       sizeof(config), {grid[0], grid[1], grid[2]}, kernel->object.params_size, programs, params};
   tdriver_report report;
   tdriver_status status = kernel->device->backend->launch(kernel->impl, stream->impl, &config, &report);
-  if (status == TDRIVER_OK) [[likely]] return status;
+  if (status == TDRIVER_OK) [[likely]]
+    return status;
   return api::done(from_backend(status, report, "launching"));
 }
 
@@ -46,13 +49,15 @@ Status check_values(const tko::Object &o, const void *const *args, uint32_t narg
   return bad ? check_arguments(o, args, nargs) : Status{};
 }
 
-tdriver_status launch(tdriver_kernel *kernel, tdriver_stream *stream, const uint32_t grid[3], const void *const *args,
-                      uint32_t nargs) {
+tdriver_status launch(tdriver_kernel *kernel, tdriver_stream *stream, const uint32_t grid[3],
+                      const void *const *args, uint32_t nargs) {
   uint64_t programs = 0;
   TDRIVER_CHECK(prepare(kernel, &stream, grid, &programs));
   const tko::Object &o = kernel->object;
-  if (kernel->device->driver->params.debug) TDRIVER_CHECK(check_arguments(o, args, nargs));
-  else TDRIVER_CHECK(check_values(o, args, nargs));
+  if (kernel->device->driver->params.debug)
+    TDRIVER_CHECK(check_arguments(o, args, nargs));
+  else
+    TDRIVER_CHECK(check_values(o, args, nargs));
   if (!programs) return TDRIVER_OK;
   // At most 64 KiB (tko::max_params_bytes); padding is zero so that equal arguments give equal bytes.
   char *raw = static_cast<char *>(alloca(o.params_size + 64));
@@ -61,9 +66,12 @@ tdriver_status launch(tdriver_kernel *kernel, tdriver_stream *stream, const uint
   for (uint32_t i = 0; i < nargs; ++i) {
     const tko::Argument &a = o.arguments[i];
     if (a.constant) continue;
-    if (a.size == 8) std::memcpy(params + a.offset, args[i], 8);
-    else if (a.size == 4) std::memcpy(params + a.offset, args[i], 4);
-    else std::memcpy(params + a.offset, args[i], a.size);
+    if (a.size == 8)
+      std::memcpy(params + a.offset, args[i], 8);
+    else if (a.size == 4)
+      std::memcpy(params + a.offset, args[i], 4);
+    else
+      std::memcpy(params + a.offset, args[i], a.size);
   }
   return start(kernel, stream, grid, programs, params);
 }
@@ -116,8 +124,8 @@ tdriver_status tdriver_launch_packed(tdriver_kernel *kernel, tdriver_stream *str
 }
 
 tdriver_status tdriver_benchmark(tdriver_kernel *kernel, tdriver_stream *stream, const uint32_t grid[3],
-                                 const void *const *args, uint32_t nargs, const tdriver_benchmark_params *params,
-                                 tdriver_benchmark_result *result) {
+                                 const void *const *args, uint32_t nargs,
+                                 const tdriver_benchmark_params *params, tdriver_benchmark_result *result) {
   TDRIVER_CHECK(expect(kernel, tag_kernel, "kernel"));
   TDRIVER_CHECK(pick_stream(stream, kernel->device, &stream));
   if (!result) return api::error(Code::INVALID_ARGUMENT, "result is NULL");
@@ -126,11 +134,13 @@ tdriver_status tdriver_benchmark(tdriver_kernel *kernel, tdriver_stream *stream,
   constexpr uint32_t limit = 1000000;
   if (p.warmup > limit || p.repetitions > limit || p.inner > limit || p.time_ms > limit ||
       p.flush_bytes > uint64_t(1) << 30)
-    return api::error(Code::LIMIT, "tdriver_benchmark_params: warmup %u, repetitions %u, inner %u, time_ms %u (limit "
-                      "%u), flush_bytes %llu (limit 2^30)", p.warmup, p.repetitions, p.inner, p.time_ms, limit,
-                      (unsigned long long)p.flush_bytes);
+    return api::error(Code::LIMIT,
+                      "tdriver_benchmark_params: warmup %u, repetitions %u, inner %u, time_ms %u (limit "
+                      "%u), flush_bytes %llu (limit 2^30)",
+                      p.warmup, p.repetitions, p.inner, p.time_ms, limit, (unsigned long long)p.flush_bytes);
   if (p.sample_capacity && !p.samples)
-    return api::error(Code::INVALID_ARGUMENT, "tdriver_benchmark_params.samples is NULL, but has a capacity of %u",
+    return api::error(Code::INVALID_ARGUMENT,
+                      "tdriver_benchmark_params.samples is NULL, but has a capacity of %u",
                       p.sample_capacity);
   uint32_t warmup = p.warmup ? p.warmup : 3, inner = p.inner ? p.inner : 1;
   double budget = (p.time_ms ? p.time_ms : 200) * 1e6;
@@ -146,7 +156,8 @@ tdriver_status tdriver_benchmark(tdriver_kernel *kernel, tdriver_stream *stream,
   std::vector<double> samples;
   double begin = nanoseconds(), sum = 0;
   for (uint32_t i = 0;; ++i) {
-    if (p.repetitions ? i >= p.repetitions : i >= 15 && (i >= 10000 || nanoseconds() - begin >= budget)) break;
+    if (p.repetitions ? i >= p.repetitions : i >= 15 && (i >= 10000 || nanoseconds() - begin >= budget))
+      break;
     for (size_t j = 0; j < flush.size(); j += 64) flush[j] = char(flush[j] + 1);
     double from = nanoseconds();
     if (tdriver_status s = once(inner)) return s;

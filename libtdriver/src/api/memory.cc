@@ -18,7 +18,8 @@ Status check_range(tdriver_memory *memory, const char *what, uint64_t offset, ui
 }
 
 /// The common end of all transfers: picks the stream and calls the table.
-tdriver_status transfer(tdriver_stream *stream, tdriver_device *device, void *to, const void *from, uint64_t size) {
+tdriver_status transfer(tdriver_stream *stream, tdriver_device *device, void *to, const void *from,
+                        uint64_t size) {
   TDRIVER_CHECK(pick_stream(stream, device, &stream));
   if (!size) return TDRIVER_OK;
   tdriver_report report;
@@ -37,15 +38,16 @@ tdriver_status tdriver_memory_alloc(tdriver_device *device, uint64_t size, tdriv
                                     tdriver_memory **memory) {
   TDRIVER_CHECK(expect(device, tag_device, "device"));
   if (!memory) return api::error(Code::INVALID_ARGUMENT, "memory is NULL");
-  if (kind > TDRIVER_MEMORY_HOST) return api::error(Code::INVALID_ARGUMENT, "memory kind %u is unknown", kind);
+  if (kind > TDRIVER_MEMORY_HOST)
+    return api::error(Code::INVALID_ARGUMENT, "memory kind %u is unknown", kind);
   if (size > max_allocation)
     return api::error(Code::LIMIT, "%llu bytes of memory, the limit is %llu", (unsigned long long)size,
                       (unsigned long long)max_allocation);
   tdriver_report report;
   report.text[0] = 0;
   void *pointer = nullptr;
-  TDRIVER_CHECK(from_backend(device->backend->memory_alloc(device->impl, size, kind, &pointer, &report), report,
-                             "allocating memory"));
+  TDRIVER_CHECK(from_backend(device->backend->memory_alloc(device->impl, size, kind, &pointer, &report),
+                             report, "allocating memory"));
   auto *m = new tdriver_memory;
   m->device = retain(device);
   m->pointer = pointer;
@@ -56,7 +58,8 @@ tdriver_status tdriver_memory_alloc(tdriver_device *device, uint64_t size, tdriv
   return TDRIVER_OK;
 }
 
-tdriver_status tdriver_memory_wrap(tdriver_device *device, void *pointer, uint64_t size, tdriver_memory **memory) {
+tdriver_status tdriver_memory_wrap(tdriver_device *device, void *pointer, uint64_t size,
+                                   tdriver_memory **memory) {
   TDRIVER_CHECK(expect(device, tag_device, "device"));
   if (!memory) return api::error(Code::INVALID_ARGUMENT, "memory is NULL");
   if (!pointer && size)
@@ -90,29 +93,30 @@ tdriver_status tdriver_memory_copy(tdriver_stream *stream, tdriver_memory *to, u
   return transfer(stream, to->device, at(to, to_offset), at(from, from_offset), size);
 }
 
-tdriver_status tdriver_memory_upload(tdriver_stream *stream, tdriver_memory *to, uint64_t to_offset, const void *from,
-                                     uint64_t size) {
+tdriver_status tdriver_memory_upload(tdriver_stream *stream, tdriver_memory *to, uint64_t to_offset,
+                                     const void *from, uint64_t size) {
   TDRIVER_CHECK(check_range(to, "to", to_offset, size));
   if (!from && size) return api::error(Code::INVALID_ARGUMENT, "from is NULL");
   return transfer(stream, to->device, at(to, to_offset), from, size);
 }
 
-tdriver_status tdriver_memory_download(tdriver_stream *stream, void *to, tdriver_memory *from, uint64_t from_offset,
-                                       uint64_t size) {
+tdriver_status tdriver_memory_download(tdriver_stream *stream, void *to, tdriver_memory *from,
+                                       uint64_t from_offset, uint64_t size) {
   TDRIVER_CHECK(check_range(from, "from", from_offset, size));
   if (!to && size) return api::error(Code::INVALID_ARGUMENT, "to is NULL");
   return transfer(stream, from->device, to, at(from, from_offset), size);
 }
 
-tdriver_status tdriver_memory_fill(tdriver_stream *stream, tdriver_memory *memory, uint64_t offset, uint8_t value,
-                                   uint64_t size) {
+tdriver_status tdriver_memory_fill(tdriver_stream *stream, tdriver_memory *memory, uint64_t offset,
+                                   uint8_t value, uint64_t size) {
   TDRIVER_CHECK(check_range(memory, "memory", offset, size));
   TDRIVER_CHECK(pick_stream(stream, memory->device, &stream));
   if (!size) return TDRIVER_OK;
   tdriver_report report;
   report.text[0] = 0;
   return api::done(from_backend(
-      memory->device->backend->memory_fill(stream->impl, at(memory, offset), value, size, &report), report, "filling"));
+      memory->device->backend->memory_fill(stream->impl, at(memory, offset), value, size, &report), report,
+      "filling"));
 }
 
 } // extern "C"

@@ -12,7 +12,8 @@ tdriver_status tdriver_stream_create(tdriver_device *device, tdriver_stream **st
   tdriver_report report;
   report.text[0] = 0;
   void *impl = nullptr;
-  TDRIVER_CHECK(from_backend(device->backend->stream_create(device->impl, &impl, &report), report, "making a stream"));
+  TDRIVER_CHECK(
+      from_backend(device->backend->stream_create(device->impl, &impl, &report), report, "making a stream"));
   auto *s = new tdriver_stream;
   s->impl = impl;
   s->device = retain(device);
@@ -44,7 +45,8 @@ tdriver_status tdriver_stream_query(tdriver_stream *stream) {
   TDRIVER_CHECK(expect(stream, tag_stream, "stream"));
   tdriver_report report;
   report.text[0] = 0;
-  return api::done(from_backend(stream->device->backend->stream_query(stream->impl, &report), report, "asking a stream"));
+  return api::done(
+      from_backend(stream->device->backend->stream_query(stream->impl, &report), report, "asking a stream"));
 }
 
 } // extern "C"

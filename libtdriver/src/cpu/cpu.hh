@@ -8,8 +8,8 @@
 namespace tdriver::cpu {
 
 using tessera::Code;
-using tessera::Status;
 using tessera::fail;
+using tessera::Status;
 
 /// Writes a status into a back-end report.
 tdriver_status answer(const Status &status, tdriver_report *report);
@@ -20,7 +20,8 @@ struct Device {
   uint32_t cores = 1;
   uint64_t memory_bytes = 0;
   Pool pool;
-  Device(const tdriver_host &h, uint32_t width, uint32_t cpus) : host(h), cores(cpus), pool(width, cpus > 1) {}
+  Device(const tdriver_host &h, uint32_t width, uint32_t cpus)
+      : host(h), cores(cpus), pool(width, cpus > 1) {}
 };
 
 struct Kernel {
@@ -64,8 +65,8 @@ struct Op {
   Event *event;
 };
 
-/// state: 0 idle; `running` while a thread works on it or a worker is scheduled to; `attention` tells the thread that
-/// ends a run to take the lock; `failed` while a failure waits to be reported.
+/// state: 0 idle; `running` while a thread works on it or a worker is scheduled to; `attention` tells the
+/// thread that ends a run to take the lock; `failed` while a failure waits to be reported.
 struct Stream : Task {
   static constexpr uint32_t running = 1, attention = 2, failed = 4;
   Device *device = nullptr;
@@ -127,6 +128,7 @@ tdriver_status event_query(void *event, tdriver_report *report);
 tdriver_status event_elapsed(void *start, void *end, double *nanoseconds, tdriver_report *report);
 tdriver_status kernel_load(void *device, const tdriver_code *code, void **kernel, tdriver_report *report);
 void kernel_unload(void *kernel);
-tdriver_status launch(void *kernel, void *stream, const tdriver_launch_config *config, tdriver_report *report);
+tdriver_status launch(void *kernel, void *stream, const tdriver_launch_config *config,
+                      tdriver_report *report);
 
 } // namespace tdriver::cpu

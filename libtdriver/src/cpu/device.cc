@@ -95,7 +95,8 @@ tdriver_status device_open(uint32_t index, const tdriver_host *host, void **devi
   uint32_t cpus = allowed_cpus(), quota = quota_cpus();
   uint32_t width = quota ? std::min(cpus, quota) : cpus;
   if (host->threads) width = host->threads;
-  auto *d = new Device(*host, width, width > cpus ? 1 : cpus); // more threads than CPUs: waiting ones must not spin
+  auto *d =
+      new Device(*host, width, width > cpus ? 1 : cpus); // more threads than CPUs: waiting ones must not spin
   d->cores = cpus;
   d->description = cpu_model();
   d->features = feature_list();

@@ -10,7 +10,8 @@ namespace {
 Event *checked(void *object) {
   auto *event = static_cast<Event *>(object);
   uint32_t mine = event->generation.load(std::memory_order_acquire), current = fork_generation();
-  if (mine == current) [[likely]] return event;
+  if (mine == current) [[likely]]
+    return event;
   constexpr uint32_t rebuilding = UINT32_MAX;
   if (mine != rebuilding && event->generation.compare_exchange_strong(mine, rebuilding)) {
     new (&event->lock) std::mutex;

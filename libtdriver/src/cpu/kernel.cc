@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The loader: maps a flat image, fills its import slots, applies its relocations, protects it. The container's rules
-// (tko::check) hold for the built-in front end, but the table can be called by others, so the bounds that matter for
-// this process's memory are looked at again here.
+// The loader: maps a flat image, fills its import slots, applies its relocations, protects it. The
+// container's rules (tko::check) hold for the built-in front end, but the table can be called by others, so
+// the bounds that matter for this process's memory are looked at again here.
 #include "cpu.hh"
 #include <cerrno>
 #include <cstring>
@@ -16,27 +16,30 @@ uint64_t page_up(uint64_t v) { return (v + 4095) & ~uint64_t(4095); }
 
 Status check_code(const tdriver_code &c) {
   if (std::strncmp(c.target, "cpu:", 4) != 0 || c.code_kind != 1)
-    return fail(Code::UNSUPPORTED, "kernel %s is made for \"%s\" (code kind %u), this is the cpu device", c.entry,
-                c.target, c.code_kind);
+    return fail(Code::UNSUPPORTED, "kernel %s is made for \"%s\" (code kind %u), this is the cpu device",
+                c.entry, c.target, c.code_kind);
 #if !defined(__x86_64__)
-  return fail(Code::UNSUPPORTED, "not implemented: CPU images on this architecture; kernel %s is for x86-64", c.entry);
+  return fail(Code::UNSUPPORTED, "not implemented: CPU images on this architecture; kernel %s is for x86-64",
+              c.entry);
 #endif
   if (sysconf(_SC_PAGESIZE) > 4096)
     return fail(Code::UNSUPPORTED, "not implemented: pages of %ld bytes", sysconf(_SC_PAGESIZE));
   if (c.hidden_count || c.threads != 1 || c.shared_bytes || c.attributes)
-    return fail(Code::UNSUPPORTED,
-                "kernel %s needs what the cpu device lacks: %u hidden arguments, %u threads per program, %u bytes of "
-                "shared memory, attributes %#x",
-                c.entry, c.hidden_count, c.threads, c.shared_bytes, c.attributes);
+    return fail(
+        Code::UNSUPPORTED,
+        "kernel %s needs what the cpu device lacks: %u hidden arguments, %u threads per program, %u bytes of "
+        "shared memory, attributes %#x",
+        c.entry, c.hidden_count, c.threads, c.shared_bytes, c.attributes);
   bool amx = false;
   for (size_t i = 0; i < c.feature_count; ++i) {
     int has = has_feature(c.features[i]);
     if (has < 0)
-      return fail(Code::UNSUPPORTED, "kernel %s needs CPU feature %s, which this driver does not know", c.entry,
-                  c.features[i]);
+      return fail(Code::UNSUPPORTED, "kernel %s needs CPU feature %s, which this driver does not know",
+                  c.entry, c.features[i]);
     if (!has)
-      return fail(Code::UNSUPPORTED, "kernel %s needs CPU feature %s, which is not usable on this machine (%s)",
-                  c.entry, c.features[i], cpu_model().c_str());
+      return fail(Code::UNSUPPORTED,
+                  "kernel %s needs CPU feature %s, which is not usable on this machine (%s)", c.entry,
+                  c.features[i], cpu_model().c_str());
     amx |= !std::strncmp(c.features[i], "amx-", 4);
   }
   if (amx && !request_amx())
@@ -56,11 +59,13 @@ Status map_image(const tdriver_code &c, Kernel *k) {
   if (!end) return fail(Code::CORRUPT, "kernel %s: the image is empty", c.entry);
   void *memory = mmap(nullptr, end, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED)
-    return fail(Code::IO, "kernel %s: mapping %llu bytes: %s", c.entry, (unsigned long long)end, std::strerror(errno));
+    return fail(Code::IO, "kernel %s: mapping %llu bytes: %s", c.entry, (unsigned long long)end,
+                std::strerror(errno));
   k->base = static_cast<char *>(memory);
   k->bytes = end;
   for (size_t i = 0; i < c.segment_count; ++i)
-    if (c.segments[i].size) std::memcpy(k->base + c.segments[i].offset, c.segments[i].bytes, c.segments[i].size);
+    if (c.segments[i].size)
+      std::memcpy(k->base + c.segments[i].offset, c.segments[i].bytes, c.segments[i].size);
   return {};
 }
 
@@ -69,10 +74,12 @@ Status link_image(const tdriver_code &c, Kernel *k) {
     const tdriver_import &import = c.imports[i];
     void *address = import_address(import.name);
     if (!address)
-      return fail(Code::UNSUPPORTED, "kernel %s imports %s, which this driver does not have (import list version %u)",
-                  c.entry, import.name, TDRIVER_CPU_IMPORTS_VERSION);
+      return fail(Code::UNSUPPORTED,
+                  "kernel %s imports %s, which this driver does not have (import list version %u)", c.entry,
+                  import.name, TDRIVER_CPU_IMPORTS_VERSION);
     if (import.slot % 8 || import.slot > k->bytes - 8)
-      return fail(Code::CORRUPT, "kernel %s: the slot of import %s lies outside the image", c.entry, import.name);
+      return fail(Code::CORRUPT, "kernel %s: the slot of import %s lies outside the image", c.entry,
+                  import.name);
     std::memcpy(k->base + import.slot, &address, 8);
   }
   for (size_t i = 0; i < c.relocation_count; ++i) {
@@ -111,7 +118,8 @@ Status load(const tdriver_code &c, Kernel *k) {
   bool inside = false;
   for (size_t i = 0; i < c.segment_count; ++i) {
     const tdriver_segment &s = c.segments[i];
-    inside |= s.permission == 2 && c.image_entry >= s.offset && c.image_entry - s.offset < s.size + s.zero_fill;
+    inside |=
+        s.permission == 2 && c.image_entry >= s.offset && c.image_entry - s.offset < s.size + s.zero_fill;
   }
   if (!inside) return fail(Code::CORRUPT, "kernel %s: the entry lies outside the code", c.entry);
   k->entry = reinterpret_cast<tdriver_cpu_entry>(k->base + c.image_entry);

@@ -9,7 +9,8 @@ namespace tdriver::cpu {
 
 namespace {
 
-int32_t import_record(void *host, uint32_t kind, uint32_t message_id, uint32_t location_id, uint64_t program) {
+int32_t import_record(void *host, uint32_t kind, uint32_t message_id, uint32_t location_id,
+                      uint64_t program) {
   auto *call = static_cast<Call *>(host);
   if (!call->recorded) {
     call->recorded = true;
@@ -64,10 +65,12 @@ constexpr const char *import_names[] = {
 
 } // namespace
 
-const char *import_name(uint32_t index) { return index < std::size(import_names) ? import_names[index] : nullptr; }
+const char *import_name(uint32_t index) {
+  return index < std::size(import_names) ? import_names[index] : nullptr;
+}
 
-// A chain of comparisons and no table of addresses: such a table would need a static constructor. It runs once per
-// import of a loaded kernel.
+// A chain of comparisons and no table of addresses: such a table would need a static constructor. It runs
+// once per import of a loaded kernel.
 void *import_address(const char *name) {
 #define ROW(text, Type, function)                                                                            \
   if (!std::strcmp(name, text)) return reinterpret_cast<void *>(static_cast<Type>(function));
@@ -136,7 +139,8 @@ bool run_chunk(const Job &job, Progress &progress, Arena &arena, bool *memory) {
 
 bool run_chunks(const Job &job, Progress &progress, Arena &arena) {
   bool memory = true;
-  while (run_chunk(job, progress, arena, &memory)) {}
+  while (run_chunk(job, progress, arena, &memory)) {
+  }
   return memory;
 }
 
@@ -144,13 +148,15 @@ void execute_launch(Stream *stream, Kernel *kernel, const tdriver_launch_config 
   const tdriver_host &host = kernel->device->host;
   Job job{kernel, &host, config.params, {config.grid[0], config.grid[1], config.grid[2]}, config.programs, 1};
   Outcome outcome = kernel->device->pool.run(job);
-  if (outcome.kind == Outcome::done) [[likely]] return;
+  if (outcome.kind == Outcome::done) [[likely]]
+    return;
   tdriver_report report;
   if (outcome.kind == Outcome::stopped) {
     host.describe(kernel->owner, &outcome.record, &report);
     return set_failure(stream, TDRIVER_LAUNCH, report.text);
   }
-  answer(fail(Code::IO, "no memory for an arena of %llu bytes per thread", (unsigned long long)kernel->arena_bytes),
+  answer(fail(Code::IO, "no memory for an arena of %llu bytes per thread",
+              (unsigned long long)kernel->arena_bytes),
          &report);
   set_failure(stream, TDRIVER_IO, report.text);
 }

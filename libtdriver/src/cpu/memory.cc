@@ -17,7 +17,8 @@ tdriver_status memory_alloc(void *device, uint64_t size, tdriver_memory_kind kin
 
 void memory_free(void *device, void *pointer, tdriver_memory_kind kind) { std::free(pointer); }
 
-tdriver_status memory_copy(void *stream_object, void *to, const void *from, uint64_t size, tdriver_report *report) {
+tdriver_status memory_copy(void *stream_object, void *to, const void *from, uint64_t size,
+                           tdriver_report *report) {
   auto *stream = static_cast<Stream *>(stream_object);
   if (begin_inline(stream)) {
     std::memmove(to, from, size);
@@ -32,7 +33,8 @@ tdriver_status memory_copy(void *stream_object, void *to, const void *from, uint
   return enqueue(stream, op, report);
 }
 
-tdriver_status memory_fill(void *stream_object, void *to, uint8_t value, uint64_t size, tdriver_report *report) {
+tdriver_status memory_fill(void *stream_object, void *to, uint8_t value, uint64_t size,
+                           tdriver_report *report) {
   auto *stream = static_cast<Stream *>(stream_object);
   if (begin_inline(stream)) {
     std::memset(to, value, size);

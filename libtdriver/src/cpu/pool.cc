@@ -113,7 +113,8 @@ Pool::~Pool() {
 /// In a child the parent's threads do not exist, and what they held stays held: start from nothing.
 void Pool::check_fork() {
   uint32_t mine = generation_.load(std::memory_order_acquire), current = fork_generation();
-  if (mine == current) [[likely]] return;
+  if (mine == current) [[likely]]
+    return;
   constexpr uint32_t rebuilding = UINT32_MAX;
   if (mine != rebuilding && generation_.compare_exchange_strong(mine, rebuilding)) {
     new (&lock_) std::mutex;
@@ -176,11 +177,12 @@ bool Pool::help(Arena &arena) {
     uint32_t s = slot.state.load(std::memory_order_relaxed);
     bool joined = false;
     while (!joined && (s & open_bit) && inside(s) < wanted(s))
-      joined = slot.state.compare_exchange_weak(s, s + 1, std::memory_order_acquire, std::memory_order_relaxed);
+      joined =
+          slot.state.compare_exchange_weak(s, s + 1, std::memory_order_acquire, std::memory_order_relaxed);
     if (!joined) continue;
     run_chunks(slot.job, slot.progress, arena);
-    // All programs are handed out (or this thread has no memory for an arena): nobody else needs to look here. The
-    // owner cannot reuse the slot before this thread has left it.
+    // All programs are handed out (or this thread has no memory for an arena): nobody else needs to look
+    // here. The owner cannot reuse the slot before this thread has left it.
     active_.fetch_and(~(uint64_t(1) << index), std::memory_order_relaxed);
     uint32_t before = slot.state.fetch_sub(1, std::memory_order_release);
     if (!(before & open_bit) && inside(before) == 1) futex_wake(slot.state, 1);

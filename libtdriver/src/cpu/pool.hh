@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The thread pool of a CPU device: a launch runs on the thread that asks for it, and workers join.
 //
-// A launch takes one of 64 slots, opens it, and hands out programs in increasing order from an atomic counter, in
-// chunks. Every thread runs its chunk in order, so the lowest unfinished program is always running or next in its
-// thread: programs that wait for lower ones, or for a lock, cannot deadlock. Workers spin for a few microseconds
-// before they sleep, because waking a sleeper costs more than a small launch.
+// A launch takes one of 64 slots, opens it, and hands out programs in increasing order from an atomic
+// counter, in chunks. Every thread runs its chunk in order, so the lowest unfinished program is always
+// running or next in its thread: programs that wait for lower ones, or for a lock, cannot deadlock. Workers
+// spin for a few microseconds before they sleep, because waking a sleeper costs more than a small launch.
 #pragma once
 #include "common/status.hh"
 #include "tdriver/backend.h"
@@ -65,8 +65,8 @@ struct Task {
 
 class Pool {
 public:
-  /// `width`: threads that one launch may use, the calling one included. Starts none yet. `spin`: whether there are
-  /// CPUs enough that a waiting thread does not take one from a working thread.
+  /// `width`: threads that one launch may use, the calling one included. Starts none yet. `spin`: whether
+  /// there are CPUs enough that a waiting thread does not take one from a working thread.
   Pool(uint32_t width, bool spin) : width_(width), spin_(spin), generation_(fork_generation()) {}
   ~Pool();
   uint32_t width() const { return width_; }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Running chunks of one launch. Shared by the pool (who runs them) and launch.cc (what a call into the image is).
+// Running chunks of one launch. Shared by the pool (who runs them) and launch.cc (what a call into the image
+// is).
 #pragma once
 #include "pool.hh"
 
 namespace tdriver::cpu {
 
-/// How far a launch is, and the record that stopped it. Programs start in increasing order, so the record with the
-/// lowest program is the same whatever the number of threads.
+/// How far a launch is, and the record that stopped it. Programs start in increasing order, so the record
+/// with the lowest program is the same whatever the number of threads.
 class Progress {
 public:
   void reset();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Streams: ordered queues. Work for an idle stream is done by the thread that brings it; work for a busy one is
-// queued and drained by a worker.
+// Streams: ordered queues. Work for an idle stream is done by the thread that brings it; work for a busy one
+// is queued and drained by a worker.
 #include "cpu.hh"
 #include <cstdlib>
 #include <cstring>
@@ -22,7 +22,8 @@ void free_op(Op *op) {
 /// In a child, what the parent's other threads had in flight on this stream is dropped.
 void check_fork(Stream *s) {
   uint32_t mine = s->generation.load(std::memory_order_acquire), current = fork_generation();
-  if (mine == current) [[likely]] return;
+  if (mine == current) [[likely]]
+    return;
   constexpr uint32_t rebuilding = UINT32_MAX;
   if (mine != rebuilding && s->generation.compare_exchange_strong(mine, rebuilding)) {
     new (&s->lock) std::mutex;
@@ -43,8 +44,8 @@ void settle(Stream *s) {
   s->progress.notify_all();
 }
 
-/// Takes the head off the queue if it can be worked on now. A wait whose mark is not reached leaves the stream blocked
-/// (running stays set) until `reach` schedules it again.
+/// Takes the head off the queue if it can be worked on now. A wait whose mark is not reached leaves the
+/// stream blocked (running stays set) until `reach` schedules it again.
 Op *next_op(Stream *s) {
   std::lock_guard guard(s->lock);
   Op *op = s->head;
@@ -79,8 +80,11 @@ void drain(Task *task) {
     case Op::fill:
       if (!dropped) std::memset(op->to, op->value, op->size);
       break;
-    case Op::record: reach(op->event, op->size); break;
-    case Op::wait: break;
+    case Op::record:
+      reach(op->event, op->size);
+      break;
+    case Op::wait:
+      break;
     }
     free_op(op);
     std::lock_guard guard(s->lock);
@@ -100,7 +104,8 @@ bool begin_inline(Stream *s) {
 
 void end_inline(Stream *s) {
   uint32_t only = Stream::running;
-  if (s->state.compare_exchange_strong(only, 0, std::memory_order_release)) [[likely]] return;
+  if (s->state.compare_exchange_strong(only, 0, std::memory_order_release)) [[likely]]
+    return;
   std::unique_lock guard(s->lock);
   ++s->finished;
   if (!s->head) return settle(s);
@@ -120,7 +125,8 @@ void set_failure(Stream *s, tdriver_status status, const char *text) {
 
 tdriver_status enqueue(Stream *s, const Op &proto, tdriver_report *report) {
   const bool has_params = proto.kind == Op::launch && proto.config.params_size;
-  char *memory = static_cast<char *>(std::aligned_alloc(64, (sizeof(Op) + 63 + proto.config.params_size + 63) & ~63u));
+  char *memory =
+      static_cast<char *>(std::aligned_alloc(64, (sizeof(Op) + 63 + proto.config.params_size + 63) & ~63u));
   if (!memory) return answer(fail(Code::IO, "no memory for a queued operation"), report);
   Op *op = new (memory) Op(proto);
   op->next = nullptr;
@@ -131,7 +137,8 @@ tdriver_status enqueue(Stream *s, const Op &proto, tdriver_report *report) {
   std::unique_lock guard(s->lock);
   if (s->failure != TDRIVER_OK && op->kind != Op::record && op->kind != Op::wait) {
     std::free(op);
-    return answer(fail(Code(s->failure), "an earlier launch on this stream failed: %s", s->text.text), report);
+    return answer(fail(Code(s->failure), "an earlier launch on this stream failed: %s", s->text.text),
+                  report);
   }
   if (op->kernel) op->kernel->in_flight.fetch_add(1, std::memory_order_relaxed);
   if (op->event) op->event->references.fetch_add(1, std::memory_order_relaxed);
@@ -158,7 +165,8 @@ tdriver_status stream_create(void *device, void **stream, tdriver_report *report
 tdriver_status stream_synchronize(void *object, tdriver_report *report) {
   auto *s = static_cast<Stream *>(object);
   check_fork(s);
-  if (s->state.load(std::memory_order_acquire) == 0) [[likely]] return TDRIVER_OK;
+  if (s->state.load(std::memory_order_acquire) == 0) [[likely]]
+    return TDRIVER_OK;
   std::unique_lock guard(s->lock);
   uint32_t state = s->state.fetch_or(Stream::attention, std::memory_order_acq_rel);
   bool inline_call = (state & Stream::running) && !s->draining;

@@ -4,7 +4,8 @@
 namespace tdriver::null {
 
 // Succeeds without running anything: that is what this device is, and its capabilities say so.
-tdriver_status launch(void *kernel, void *stream, const tdriver_launch_config *config, tdriver_report *report) {
+tdriver_status launch(void *kernel, void *stream, const tdriver_launch_config *config,
+                      tdriver_report *report) {
   return TDRIVER_OK;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The null back end: memory, streams and events work, every kernel loads, launches execute nothing. It measures what
-// the front end costs, and lets a host run without a device. Everything is done when the call returns.
+// The null back end: memory, streams and events work, every kernel loads, launches execute nothing. It
+// measures what the front end costs, and lets a host run without a device. Everything is done when the call
+// returns.
 #pragma once
 #include "common/status.hh"
 #include "tdriver/backend.h"
@@ -10,8 +11,8 @@
 namespace tdriver::null {
 
 using tessera::Code;
-using tessera::Status;
 using tessera::fail;
+using tessera::Status;
 
 tdriver_status answer(const Status &status, tdriver_report *report);
 
@@ -45,6 +46,7 @@ tdriver_status event_query(void *event, tdriver_report *report);
 tdriver_status event_elapsed(void *start, void *end, double *nanoseconds, tdriver_report *report);
 tdriver_status kernel_load(void *device, const tdriver_code *code, void **kernel, tdriver_report *report);
 void kernel_unload(void *kernel);
-tdriver_status launch(void *kernel, void *stream, const tdriver_launch_config *config, tdriver_report *report);
+tdriver_status launch(void *kernel, void *stream, const tdriver_launch_config *config,
+                      tdriver_report *report);
 
 } // namespace tdriver::null
