@@ -100,6 +100,16 @@ void Op::eraseOperand(unsigned i) {
   operands_[--nops].set(nullptr);
 }
 
+void Op::eraseResult(unsigned i) {
+  assert(i < nres && !results_[i].uses);
+  for (; i + 1 < nres; ++i) {
+    results_[i].type = results_[i + 1].type;
+    results_[i].name = results_[i + 1].name;
+    results_[i + 1].replaceAllUsesWith(&results_[i]);
+  }
+  --nres;
+}
+
 void Op::slotRange(unsigned i, unsigned *first, unsigned *count) const {
   if (!segments_) {
     *first = i;
@@ -163,13 +173,12 @@ std::string_view Op::strAttr(std::string_view name) const {
   return a && (a->kind == AttrKind::String || a->kind == AttrKind::Symbol) ? a->text.view() : std::string_view();
 }
 
-static void unlink(Op *op) {
-  Block *b = op->parent;
-  if (!b) return;
-  (op->prev ? op->prev->next : b->first) = op->next;
-  (op->next ? op->next->prev : b->last) = op->prev;
-  op->prev = op->next = nullptr;
-  op->parent = nullptr;
+void Op::unlink() {
+  if (!parent) return;
+  (prev ? prev->next : parent->first) = next;
+  (next ? next->prev : parent->last) = prev;
+  prev = next = nullptr;
+  parent = nullptr;
 }
 
 void Op::dropAllReferences() {
@@ -181,7 +190,7 @@ void Op::dropAllReferences() {
 void Op::erase() {
   dropAllReferences();
   for (unsigned i = 0; i < nres; ++i) assert(!results_[i].uses && "erased operation still has uses");
-  unlink(this);
+  unlink();
   walk([](Op *o) {
     o->code = Opcode::invalid;
     o->nops = 0;
@@ -191,7 +200,7 @@ void Op::erase() {
 
 void Op::moveBefore(Op *other) {
   if (other == this) return;
-  unlink(this);
+  unlink();
   other->parent->insertBefore(this, other);
 }
 

@@ -75,6 +75,7 @@ struct Op {
   unsigned numResults() const { return nres; }
   Value *result(unsigned i = 0) const { return results_ + i; }
   unsigned numRegions() const { return nregs; }
+  void eraseResult(unsigned i); // it has no uses; later results move down and keep their uses
   Region *region(unsigned i = 0) const;
   unsigned numSuccs() const { return nsuccs; }
   Block *succ(unsigned i) const { return succs_[i]; }
@@ -93,6 +94,7 @@ struct Op {
   /// pointer can be told (memory stays until the module goes).
   void erase();
   bool erased() const { return code == Opcode::invalid; }
+  void unlink(); // out of its block, with operands and uses as they are
   void moveBefore(Op *other);
   void dropAllReferences(); // operands of this op and of all nested ones
   bool isAncestorOf(const Op *other) const; // true for the op itself
