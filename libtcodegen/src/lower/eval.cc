@@ -44,8 +44,7 @@ llvm::Constant *Lowering::constantOf(Type t, uint64_t bits) {
 Val Lowering::eval(Value *v, const Index *idx) {
   if (!v->type->isTensor()) return scalarVal(scalarOf(v));
   if (idx->bits && idx->uniform()) return eval(v, scalarIndex(idx));
-  uint64_t key = ((uint64_t)(uintptr_t)idx << 20) ^ v->id; // indices are 48-bit pointers, ids are far below 2^20 apart
-  key = (uint64_t)(uintptr_t)idx * 0x9E3779B97F4A7C15ull + v->id;
+  uint64_t key = (uint64_t)idx->id << 32 | v->id;
   unsigned depth = std::min(idx->depth, current);
   auto hit = scopes[depth].cache.find(key);
   if (hit != scopes[depth].cache.end()) return hit->second;

@@ -47,6 +47,7 @@ const Index *Lowering::intern(Index &&idx) {
     for (unsigned i = 0; i < idx.bits; ++i) key.push_back(c.lane[i]);
   }
   auto [it, fresh] = indices.try_emplace(std::move(key), std::move(idx));
+  if (fresh) it->second.id = (unsigned)indices.size();
   return &it->second;
 }
 

@@ -33,6 +33,7 @@ struct Coord {
 };
 
 struct Index {
+  unsigned id = 0;   // dense number: part of cache keys
   unsigned bits = 0; // 2^bits lanes
   unsigned depth = 0;
   llvm::SmallVector<Coord, 4> dims;

@@ -597,7 +597,7 @@ struct Planner {
     std::stable_sort(ids.begin(), ids.end(),
                      [&](int a, int b) { return plan.buffers[a].first < plan.buffers[b].first; });
     std::vector<int> placed;
-    uint64_t top = 64; // the first 64 bytes take the stores of masked-off lanes
+    uint64_t top = 512; // the first bytes take the accesses of masked-off lanes
     for (int id : ids) {
       BufferPlan &b = plan.buffers[id];
       uint64_t size = (b.bytes + 127) & ~uint64_t(63); // one spare line: packed reads may run past the end
@@ -607,7 +607,7 @@ struct Planner {
         if (x.last >= b.first && b.last >= x.first) busy.push_back({x.offset, x.offset + ((x.bytes + 127) & ~uint64_t(63))});
       }
       std::sort(busy.begin(), busy.end());
-      uint64_t at = 64;
+      uint64_t at = 512;
       for (auto &[lo, hi] : busy) {
         if (at + size <= lo) break;
         at = std::max(at, hi);
