@@ -51,7 +51,7 @@ typedef struct tir_interp_params {
   size_t struct_size;  /**< sizeof(tir_interp_params); set by TIR_INTERP_PARAMS_INIT */
   int32_t grid[3];     /**< programs per axis, each >= 1, product < 2^31 */
   uint32_t reserved;   /**< 0 */
-  uint64_t max_steps;  /**< operations one program may execute; 0 = 2^28 */
+  uint64_t max_steps;  /**< operations one program may execute; 0 = 2^26 */
   tir_sanitize errors; /**< finds that stop the launch */
   tir_sanitize notes;  /**< finds that are only reported */
   /** Output of tt.print, whole lines including their newline. NULL: dropped. */
