@@ -5,23 +5,27 @@
 
 namespace tcodegen {
 
-struct CpuImport {
-  const char *name;
-  char result;           // v p i l f d
-  const char *arguments; // one letter each
+inline constexpr std::string_view cpu_imports[] = {
+    "memcpy", "memmove", "memset", "tessera_print", "tessera_record",
+#define D1(f) #f, #f "f",
+#define D2(f) D1(f)
+#define D3(f) D1(f)
+#define DI(f) D1(f)
+#define ID(f) D1(f)
+#define DR(f, T) D1(f)
+#include "common/cpu_imports.inc"
+#undef D1
+#undef D2
+#undef D3
+#undef DI
+#undef ID
+#undef DR
 };
 
-inline constexpr CpuImport cpu_imports[] = {
-#define X(name, result, arguments) {#name, #result[0], #arguments},
-#include "imports.inc"
-#undef X
-};
-
-/// NULL when the table has no such name.
-inline const CpuImport *find_import(std::string_view name) {
-  for (const CpuImport &i : cpu_imports)
-    if (name == i.name) return &i;
-  return nullptr;
+inline bool is_import(std::string_view name) {
+  for (std::string_view i : cpu_imports)
+    if (name == i) return true;
+  return false;
 }
 
 } // namespace tcodegen

@@ -101,7 +101,7 @@ Status check_call(const Function &f, const CallBase &call) {
   const Function *callee = call.getCalledFunction();
   if (!callee) return refuse(f, "an indirect call");
   if (Intrinsic::ID id = callee->getIntrinsicID()) return check_intrinsic(f, call, id);
-  if (callee->isDeclaration() && !find_import(std::string_view(callee->getName().data(), callee->getName().size())))
+  if (callee->isDeclaration() && !is_import(std::string_view(callee->getName().data(), callee->getName().size())))
     return refuse(f, "a call of '" + callee->getName().str() + "'");
   if (call.hasOperandBundles()) return refuse(f, "operand bundles");
   return {};
@@ -191,7 +191,7 @@ Status check_legal(const Module &module) {
     return fail(Code::COMPILE, "aliases, ifuncs and module-level assembly are not part of the kernel ABI");
   for (const Function &f : module) {
     if (f.isDeclaration() && !f.isIntrinsic() && !f.use_empty() &&
-        !find_import(std::string_view(f.getName().data(), f.getName().size())))
+        !is_import(std::string_view(f.getName().data(), f.getName().size())))
       return refuse(f, "a reference to '" + f.getName().str() + "'");
     for (const Instruction &i : instructions(f)) TESSERA_TRY(check_instruction(f, i));
   }

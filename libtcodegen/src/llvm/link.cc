@@ -69,7 +69,7 @@ Error check_and_mark(LinkGraph &g, Layout &layout) {
     if (Status s = refuse_section(section, g); !s.ok()) return as_error(layout, std::move(s));
   for (Symbol *s : g.external_symbols()) {
     std::string name = (*s->getName()).str();
-    if (name != "_GLOBAL_OFFSET_TABLE_" && !find_import(name))
+    if (name != "_GLOBAL_OFFSET_TABLE_" && !is_import(name))
       return as_error(layout, fail(Code::COMPILE, "the code calls '%s', which is not in the kernel ABI's import table",
                                    name.c_str()));
   }

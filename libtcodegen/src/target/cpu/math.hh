@@ -15,6 +15,8 @@ class Value;
 
 namespace tcodegen {
 
+struct CpuTarget;
+
 enum class MathFn : uint8_t {
 #define X(name, arity, own) name,
 #include "math_fn.inc"
@@ -34,7 +36,9 @@ bool find_math_fn(std::string_view name, MathFn *fn);
 
 /// fn(x) or fn(x, y). Values are float, double, or power-of-two vectors of them; 16-bit types are extended by the
 /// caller. The builder may be left in another basic block than before (sin and cos of huge arguments branch), so
-/// take GetInsertBlock() afresh for a phi. NULL if the types do not fit.
-llvm::Value *emit_math(MathFn fn, llvm::IRBuilderBase &b, llvm::Value *x, llvm::Value *y = nullptr);
+/// take GetInsertBlock() afresh for a phi. NULL if the types do not fit. With `cpu` given, fewer instructions may do
+/// the same (vscalefps); the bits do not change.
+llvm::Value *emit_math(MathFn fn, llvm::IRBuilderBase &b, llvm::Value *x, llvm::Value *y = nullptr,
+                       const CpuTarget *cpu = nullptr);
 
 } // namespace tcodegen
