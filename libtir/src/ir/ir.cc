@@ -38,9 +38,7 @@ Block *Value::parentBlock() const { return def ? def->parent : block; }
 
 Context *Op::ctx() const { return &module->ctx; }
 
-/// Operands per declared slot when the creator did not say. Optional slots fill from the left; the first variadic
-/// slot takes what is left over.
-static void deduceSegments(const OpInfo &info, unsigned nops, uint32_t *out) {
+void deduceSegments(const OpInfo &info, unsigned nops, uint32_t *out) {
   unsigned singles = 0;
   for (unsigned i = 0; i < info.num_operands; ++i) singles += info.operands[i].arity == Arity::One;
   unsigned spare = nops > singles ? nops - singles : 0;

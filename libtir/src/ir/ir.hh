@@ -147,6 +147,10 @@ struct OpSpec {
   unsigned regions = 0;
 };
 
+/// Operands per declared slot (out[info.num_operands]) when the creator did not say. Optional slots fill from the
+/// left; the first variadic slot takes what is left over.
+void deduceSegments(const OpInfo &info, unsigned nops, uint32_t *out);
+
 class Module {
 public:
   explicit Module(Context &ctx);

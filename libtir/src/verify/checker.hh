@@ -10,6 +10,7 @@ struct Checker {
   const Module &module;
   tessera::Status first; // the first find
   unsigned finds = 0;
+  bool quiet = false; // keep the first find, tell nobody
   std::vector<std::pair<std::string_view, Op *>> functions; // sorted by name
   static constexpr unsigned limit = 20;
 

@@ -31,7 +31,7 @@ bool Checker::fail(Rule rule, const Op *op, const char *text, ...) {
   std::string message = tessera::format("%s: error: [TIR-V%03u] '%.*s' op %s", where.c_str(), (unsigned)rule,
                                         (int)op->name().size(), op->name().data(), what.c_str());
   if (!finds++) first = tessera::fail(Code::VERIFY, "%s", message.c_str());
-  module.ctx.report(Severity::Error, message);
+  if (!quiet) module.ctx.report(Severity::Error, message);
   return false;
 }
 
@@ -68,6 +68,11 @@ class Verifier {
 public:
   explicit Verifier(const Module &m) : module(m), c(m), env(m.ctx, &m) {}
   tessera::Status run();
+  tessera::Status single(const Op *op) {
+    c.quiet = true;
+    checkAlone(op) && checkOp(c, op);
+    return c.first;
+  }
 
 private:
   const Module &module;
@@ -75,6 +80,9 @@ private:
   TypeEnv env;
 
   bool checkTree(Op *op, unsigned depth);
+  bool checkAlone(const Op *op) {
+    return checkSlots(op) && checkAttributes(op) && checkSizes(op) && checkTypes(op) && checkElementwise(op);
+  }
   bool checkSlots(const Op *op);
   bool checkSizes(const Op *op);
   bool checkAttributes(const Op *op);
@@ -307,9 +315,7 @@ bool Verifier::checkTree(Op *op, unsigned depth) {
   if (info.has(TraitTerminator) && op->next)
     return c.fail(Rule::Terminator, op, "is a terminator, but more operations follow it");
   if (parent && op->is(Opcode::builtin_module)) return c.fail(Rule::Parent, op, "must not be nested");
-  if (!checkSlots(op) || !checkAttributes(op) || !checkSizes(op) || !checkTypes(op) || !checkElementwise(op) ||
-      !checkBlocks(op) || !checkSuccessors(op))
-    return false;
+  if (!checkAlone(op) || !checkBlocks(op) || !checkSuccessors(op)) return false;
   bool ok = checkOp(c, op);
   for (unsigned r = 0; r < op->nregs; ++r)
     for (Block *b = op->region(r)->first; b; b = b->next)
@@ -373,5 +379,6 @@ tessera::Status Verifier::run() {
 } // namespace
 
 tessera::Status verifyModule(const Module &module) { return Verifier(module).run(); }
+tessera::Status verifyOperation(const Op *op) { return Verifier(*op->module).single(op); }
 
 } // namespace tir

@@ -17,6 +17,10 @@ const char *ruleText(unsigned number); // null if there is no such rule
 /// the first one.
 tessera::Status verifyModule(const Module &module);
 
+/// Checks one operation by itself: slots, attributes, types and what needs code; nothing about its regions or
+/// where it stands, and nothing goes to the sink. For builders.
+tessera::Status verifyOperation(const Op *op);
+
 /// Whether an operand or result of this type may stand in a slot with this constraint.
 bool holds(Constraint constraint, Type type);
 
