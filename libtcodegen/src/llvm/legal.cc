@@ -70,7 +70,7 @@ bool type_ok(const Type *t) {
     return true;
   }
   if (auto *i = dyn_cast<IntegerType>(t)) return power_of_two(i->getBitWidth()) && i->getBitWidth() <= 128;
-  return t->isHalfTy() || t->isFloatTy() || t->isDoubleTy();
+  return t->isHalfTy() || t->isBFloatTy() || t->isFloatTy() || t->isDoubleTy();
 }
 
 bool row_fits(const LegalIntrinsic &row, ArrayRef<Type *> types) {
@@ -130,6 +130,11 @@ bool half_ok(const Instruction &i) {
   }
 }
 
+/// bfloat exists only as the operand type of vdpbf16ps; bf16 tiles are i16.
+bool bfloat_ok(const Instruction &i) {
+  return i.getOpcode() == Instruction::BitCast || i.getOpcode() == Instruction::Load || isa<IntrinsicInst>(i);
+}
+
 bool wide_int_ok(const Instruction &i) { // i128
   switch (i.getOpcode()) {
   case Instruction::UDiv:
@@ -150,6 +155,7 @@ Status check_instruction(const Function &f, const Instruction &i) {
   auto each = [&](const Type *t) -> Status {
     if (!type_ok(t)) return refuse(f, i.getOpcodeName(), t);
     if (t->getScalarType()->isHalfTy() && !half_ok(i)) return refuse(f, i.getOpcodeName(), t);
+    if (t->getScalarType()->isBFloatTy() && !bfloat_ok(i)) return refuse(f, i.getOpcodeName(), t);
     if (t->getScalarType()->isIntegerTy(128) && !wide_int_ok(i)) return refuse(f, i.getOpcodeName(), t);
     return {};
   };

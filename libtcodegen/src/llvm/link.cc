@@ -8,6 +8,7 @@
 #include "llvm/ExecutionEngine/Orc/SymbolStringPool.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include <algorithm>
+#include <cstring>
 #include <memory>
 
 using namespace llvm;
@@ -131,6 +132,20 @@ Error collect(LinkGraph &g, Layout &layout) {
   return Error::success();
 }
 
+/// JITLink wrote addresses; the image holds offsets, to which the loader adds its base. Import slots hold zero.
+void make_relative(tko::Image &image) {
+  auto patch = [&](uint64_t at, bool import) {
+    for (tko::Segment &s : image.segments)
+      if (at >= s.offset && at + 8 <= s.offset + s.bytes.size()) {
+        uint64_t v = 0;
+        if (!import) std::memcpy(&v, &s.bytes[at - s.offset], 8), v -= image_base;
+        std::memcpy(&s.bytes[at - s.offset], &v, 8);
+      }
+  };
+  for (const tko::Import &i : image.imports) patch(i.slot, true);
+  for (uint64_t at : image.relocations) patch(at, false);
+}
+
 class ImageMemory final : public JITLinkMemoryManager {
 public:
   explicit ImageMemory(Layout &layout) : layout(layout) {}
@@ -225,6 +240,7 @@ Result<tko::Image> link_image(std::string_view object, std::string_view entry) {
   if (!layout.status.ok()) return layout.status;
   if (layout.image.segments.empty())
     return fail(Code::INTERNAL, "linking '%s' gave no bytes", layout.entry.c_str());
+  make_relative(layout.image);
   return std::move(layout.image);
 }
 
