@@ -21,7 +21,7 @@ typedef struct tir_pass_event {
 typedef void (*tir_pass_event_fn)(void *user, const tir_pass_event *event);
 
 enum {
-  TIR_PASS_VERIFY_EACH = 1u << 0,    /* run the verifier before the first and after each pass */
+  TIR_PASS_VERIFY_EACH = 1u << 0,    /* run the verifier after each pass */
   TIR_PASS_ROUNDTRIP_EACH = 1u << 1, /* after each pass: print, parse, print again, and compare */
   TIR_PASS_PRINT_EACH = 1u << 2,     /* text of the module after each pass that changed it, to `write` */
   TIR_PASS_TIMING = 1u << 3          /* a table of times, to `write`, at the end */
@@ -44,10 +44,10 @@ typedef struct tir_pass_params {
 #define TIR_PASS_PARAMS_INIT {sizeof(tir_pass_params), 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL}
 
 /* Runs passes in order: names separated by commas, blanks allowed; a pass may take options in braces
- * ("inline{noinline=true}"). "" runs none. params: NULL gives the defaults. Handles of the module's operations,
+ * ("inline{noinline=true}"). "" runs none. The verifier always runs before the first. params: NULL gives the defaults. Handles of the module's operations,
  * blocks and values mean nothing afterwards. On failure the module may be half transformed.
- * Errors: NOT_FOUND (unknown pass or option; the message lists what exists), INVALID_ARGUMENT, VERIFY (a check of
- * VERIFY_EACH or ROUNDTRIP_EACH failed; the message names the pass), UNSUPPORTED (a pass refuses the module, e.g.
+ * Errors: NOT_FOUND (unknown pass or option; the message lists what exists), INVALID_ARGUMENT, VERIFY (the module
+ * does not verify, or a check of VERIFY_EACH or ROUNDTRIP_EACH failed; the message then names the pass), UNSUPPORTED (a pass refuses the module, e.g.
  * inlining a recursive function). */
 TIR_API tir_status tir_pass_run(tir_module *module, const char *pipeline, const tir_pass_params *params);
 

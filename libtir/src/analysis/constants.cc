@@ -20,14 +20,11 @@ void Constant::init(Attr a, Type t) {
   case AttrKind::Dense:
     if (a->bits.empty() || (!a->bval && a->bits.size() != static_cast<uint64_t>(t->count()))) return;
     splat = a->bval;
-    bits = a->bits;
+    dense = a->bits;
     break;
   default: return;
   }
-  if (a->kind != AttrKind::Dense) {
-    if (t->isTensor()) return;
-    bits = {&scalar, 1};
-  }
+  if (a->kind != AttrKind::Dense && t->isTensor()) return;
   type = t;
   elem = e;
   width = w;

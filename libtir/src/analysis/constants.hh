@@ -26,20 +26,18 @@ struct Constant {
   Type type = nullptr; // null: not a constant
   Type elem = nullptr;
   unsigned width = 0;
-  bool splat = true;   // `bits` has one entry: scalars and splats
-  Span<uint64_t> bits; // zero-extended
+  bool splat = true;   // bits() has one entry: scalars and splats
 
   Constant() = default;
   explicit Constant(const Value *v);
   explicit Constant(Attr a, Type t);
-  Constant(const Constant &) = delete;
-  Constant &operator=(const Constant &) = delete;
   explicit operator bool() const { return type; }
-  uint64_t at(uint64_t i) const { return bits[splat ? 0 : static_cast<uint32_t>(i)]; }
+  Span<uint64_t> bits() const { return dense.ptr ? dense : Span<uint64_t>{&scalar, 1}; } // zero-extended
+  uint64_t at(uint64_t i) const { return bits()[splat ? 0 : static_cast<uint32_t>(i)]; }
   /// Every element satisfies f(bits, width); false if this is no constant.
   template <class F> bool all(F f) const {
     if (!type) return false;
-    for (uint64_t b : bits)
+    for (uint64_t b : bits())
       if (!f(b, width)) return false;
     return true;
   }
@@ -53,6 +51,7 @@ struct Constant {
 private:
   void init(Attr a, Type t);
   uint64_t scalar = 0;
+  Span<uint64_t> dense; // of a dense attribute
 };
 
 /// The attribute for a constant of type `t` (scalar, or tile): one entry of bits for a scalar or splat. Tiles whose
