@@ -7,8 +7,8 @@ namespace api = tessera::api;
 namespace {
 
 struct Found {
-  const tdriver_backend *backend;
-  uint32_t index, count;
+  const tdriver_backend *backend = nullptr;
+  uint32_t index = 0, count = 0;
 };
 
 /// "name" or "name:index" among the registered back ends.

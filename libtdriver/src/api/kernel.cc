@@ -117,7 +117,8 @@ tdriver_status tdriver_kernel_get_argument(tdriver_kernel *kernel, uint32_t inde
   full.name = a.name.c_str();
   full.kind = uint32_t(a.kind);
   full.element = uint32_t(a.element);
-  full.flags = (a.constant ? TDRIVER_ARGUMENT_CONSTANT : 0u) | (a.written ? TDRIVER_ARGUMENT_WRITTEN : 0u);
+  full.flags =
+      a.constant * uint32_t(TDRIVER_ARGUMENT_CONSTANT) + a.written * uint32_t(TDRIVER_ARGUMENT_WRITTEN);
   full.offset = a.offset;
   full.size = a.size;
   full.alignment = a.alignment;

@@ -197,11 +197,12 @@ tdriver_status stream_query(void *object, tdriver_report *report) {
 }
 
 void stream_destroy(void *object) {
-  tdriver_report report;
   auto *s = static_cast<Stream *>(object);
-  stream_synchronize(s, &report);
-  { // the last thread to work on it may still hold the lock
-    std::lock_guard guard(s->lock);
+  check_fork(s);
+  { // Not only the work: the thread that does it must have let go of the stream.
+    std::unique_lock guard(s->lock);
+    s->state.fetch_or(Stream::attention, std::memory_order_acq_rel);
+    s->progress.wait(guard, [&] { return !(s->state.load(std::memory_order_acquire) & Stream::running); });
   }
   delete s;
 }
