@@ -307,6 +307,28 @@ bool checkDotScaled(Checker &c, const Op *op) {
   return true;
 }
 
+// ---- scalar regions ---------------------------------------------------------------------------------------
+
+bool checkTiles(Checker &c, const Op *op) {
+  bool map = op->is(Opcode::tt_map_elementwise);
+  const Rule rule = map ? Rule::MapElementwise : Rule::Combine;
+  if (!op->nops) return c.fail(rule, op, "needs a tile");
+  Type shape = in(op, 0);
+  for (unsigned i = 0; i < op->nops + (map ? op->nres : 0); ++i)
+    if (Type t = i < op->nops ? in(op, i) : out(op, i - op->nops); !sameShape(t, shape))
+      return c.fail(rule, op, "has tiles of different shapes, %s and %s", text(shape).c_str(), text(t).c_str());
+  if (!map) {
+    int64_t axis = op->intAttr("axis");
+    return (axis >= 0 && axis < shape->rank()) ||
+           c.fail(rule, op, "axis must be 0 to %d, found %lld", (int)shape->rank() - 1, (long long)axis);
+  }
+  int64_t pack = op->intAttr("pack");
+  if (pack < 1 || (pack & (pack - 1)) || pack > 4096)
+    return c.fail(rule, op, "pack must be a power of two up to 4096, found %lld", (long long)pack);
+  return safeCount(shape) % pack == 0 || c.fail(rule, op, "pack %lld does not divide the elements of %s",
+                                                (long long)pack, text(shape).c_str());
+}
+
 // ---- foreign code -----------------------------------------------------------------------------------------
 
 bool checkInlineAsm(Checker &c, const Op *op) {
@@ -357,6 +379,7 @@ bool checkOp(Checker &c, const Op *op) {
                                           text(out(op)).c_str());
   case Opcode::tt_dot: return checkDot(c, op);
   case Opcode::tt_dot_scaled: return checkDotScaled(c, op);
+  case Opcode::tt_reduce: case Opcode::tt_scan: case Opcode::tt_map_elementwise: return checkTiles(c, op);
   case Opcode::tt_elementwise_inline_asm: return checkInlineAsm(c, op);
   case Opcode::tt_print:
     return op->attr("isSigned")->ints.size() == op->nops ||

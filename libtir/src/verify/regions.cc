@@ -107,19 +107,8 @@ bool checkWhile(Checker &c, const Op *op) {
 }
 
 bool checkCombine(Checker &c, const Op *op) {
-  if (!op->nops) return c.fail(Rule::Combine, op, "needs a tile");
   std::vector<Type> elements, args;
-  for (unsigned i = 0; i < op->nops; ++i) {
-    Type t = op->operand(i)->type;
-    if (!sameShape(t, op->operand(0)->type))
-      return c.fail(Rule::Combine, op, "has tiles of different shapes, %s and %s",
-                    shortType(op->operand(0)->type).c_str(), shortType(t).c_str());
-    elements.push_back(t->elem);
-  }
-  int64_t axis = op->intAttr("axis");
-  if (axis < 0 || axis >= op->operand(0)->type->rank())
-    return c.fail(Rule::Combine, op, "axis must be 0 to %d, found %lld", (int)op->operand(0)->type->rank() - 1,
-                  (long long)axis);
+  for (unsigned i = 0; i < op->nops; ++i) elements.push_back(op->operand(i)->type->elem);
   args = elements;
   args.insert(args.end(), elements.begin(), elements.end());
   return checkArguments(c, Rule::Combine, op, 0, span(args)) &&
@@ -133,21 +122,11 @@ bool writes(const Op *op) {
 
 bool checkMap(Checker &c, const Op *op) {
   const Rule rule = Rule::MapElementwise;
-  int64_t pack = op->intAttr("pack");
-  if (!op->nops) return c.fail(rule, op, "needs a tile");
-  if (pack < 1 || (pack & (pack - 1)) || pack > 4096)
-    return c.fail(rule, op, "pack must be a power of two up to 4096, found %lld", (long long)pack);
-  Type shape = op->operand(0)->type;
   std::vector<Type> args, results;
   for (unsigned i = 0; i < op->nops + op->nres; ++i) {
     Type t = i < op->nops ? op->operand(i)->type : op->result(i - op->nops)->type;
-    if (!sameShape(t, shape))
-      return c.fail(rule, op, "has tiles of different shapes, %s and %s", shortType(shape).c_str(),
-                    shortType(t).c_str());
-    for (int64_t k = 0; k < pack; ++k) (i < op->nops ? args : results).push_back(t->elem);
+    for (int64_t k = 0; k < op->intAttr("pack"); ++k) (i < op->nops ? args : results).push_back(t->elem);
   }
-  if (shape->count() % pack)
-    return c.fail(rule, op, "pack %lld does not divide the %lld elements", (long long)pack, (long long)shape->count());
   if (!checkArguments(c, rule, op, 0, span(args))) return false;
   bool ok = true;
   for (Block *b = op->region(0)->first; b && ok; b = b->next) {
