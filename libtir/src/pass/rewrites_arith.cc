@@ -15,7 +15,6 @@ static bool toConstant(Op *op, Rewriter &rw, uint64_t bits) {
 }
 static Constant rhs(const Op *op) { return Constant(op->operand(1)); }
 static bool hasConstants(Type t) { return scalarWidth(t->scalar()) != 0; }
-static uint64_t ones(Type t) { return lowMask(scalarWidth(t->scalar())); }
 static bool isConstant(const Value *v) { return defining(v, Opcode::arith_constant); }
 
 bool constant_operands(Op *op, Rewriter &rw) { return foldConstants(op, rw); }

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* All of libtir's public headers. */
+#ifndef TIR_TIR_H
+#define TIR_TIR_H
+
+#include "attr.h"
+#include "builder.h"
+#include "context.h"
+#include "interp.h"
+#include "module.h"
+#include "opcodes.h"
+#include "pass.h"
+#include "type.h"
+#include "verify.h"
+#include "version.h"
+#include "walk.h"
+
+#endif
