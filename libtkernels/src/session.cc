@@ -192,12 +192,11 @@ Status Session::load(Request *request, Kernel *kernel) {
   }
 }
 
-Status Session::get(const void *ir, size_t size, const tkernels_get_params &params, Kernel **out) {
+Status Session::prepare(const void *ir, size_t size, const tkernels_get_params &params, Request *request, tkernels_key *key) {
   if (params.flags & ~uint32_t(TKERNELS_GET_NO_PROMISES | TKERNELS_GET_KEEP_STAGES))
     return fail(Code::INVALID_ARGUMENT, "tkernels_get_params.flags is 0x%x: unknown bits", params.flags);
-  Request request;
-  request.session = this;
-  tkernels_compile_request &c = request.compile;
+  request->session = this;
+  tkernels_compile_request &c = request->compile;
   c.struct_size = sizeof(c);
   c.ir = ir;
   c.ir_size = size;
@@ -208,10 +207,40 @@ Status Session::get(const void *ir, size_t size, const tkernels_get_params &para
   c.flags = params.flags;
 
   uint64_t start = now_ns();
+  TESSERA_TRY(make_key(*request, key));
+  request->key_ns = now_ns() - start;
+  request->hex = to_hex(*key);
+  return tessera::ok_status();
+}
+
+Status Session::compile(const void *ir, size_t size, const tkernels_get_params &params, tkernels_write_fn write, void *user,
+                        uint32_t *from) {
+  Request request;
   tkernels_key key;
-  TESSERA_TRY(make_key(request, &key));
-  request.key_ns = now_ns() - start;
-  request.hex = to_hex(key);
+  TESSERA_TRY(prepare(ir, size, params, &request, &key));
+  tkernels_blob blob{};
+  tkernels_report report{};
+  uint64_t start = now_ns();
+  Status result = from_report(cache_.get_or_build(cache_.user, &key, build, &request, &blob, &report), report, "the cache");
+  request.cache_ns = now_ns() - start;
+  tkernels_event event{};
+  event.kind = TKERNELS_EVENT_GET;
+  event.from = blob.from;
+  event.status = tkernels_status(result.code);
+  event.message = result.message.c_str();
+  request.object_bytes = blob.size;
+  tell(&event, request);
+  TESSERA_TRY(std::move(result));
+  tkernels_status written = write(user, blob.data, blob.size);
+  if (from) *from = blob.from;
+  cache_.release(cache_.user, &blob);
+  return written == TKERNELS_OK ? tessera::ok_status() : fail(Code(written), "tkernels_session_compile: the write function returned %d", written);
+}
+
+Status Session::get(const void *ir, size_t size, const tkernels_get_params &params, Kernel **out) {
+  Request request;
+  tkernels_key key;
+  TESSERA_TRY(prepare(ir, size, params, &request, &key));
 
   Status result = tessera::ok_status();
   Kernel *kernel = nullptr;
@@ -232,7 +261,7 @@ Status Session::get(const void *ir, size_t size, const tkernels_get_params &para
       kernel->loader = std::this_thread::get_id();
       kernel->key = key;
       kernel->hex = request.hex;
-      kernel->name = c.kernel ? c.kernel : "";
+      kernel->name = request.compile.kernel ? request.compile.kernel : "";
       kernels_.emplace(key, kernel);
       add_reference();
       mine = true;

@@ -49,6 +49,8 @@ public:
   static Result<Session *> create(const tkernels_session_params &params);
 
   Status get(const void *ir, size_t size, const tkernels_get_params &params, Kernel **out);
+  Status compile(const void *ir, size_t size, const tkernels_get_params &params, tkernels_write_fn write, void *user,
+                 uint32_t *from);
   Status launch(Kernel *kernel, void *stream, const uint32_t grid[3], const void *const *args, uint32_t nargs);
   Status synchronize(void *stream);
   void retain(Kernel *kernel);
@@ -65,6 +67,7 @@ private:
   };
   Session() = default;
   ~Session();
+  Status prepare(const void *ir, size_t size, const tkernels_get_params &params, Request *request, tkernels_key *key);
   Status make_key(const Request &request, tkernels_key *key);
   Status load(Request *request, Kernel *kernel);
   static tkernels_status build(void *user, tkernels_write_fn write, void *write_user, tkernels_report *report);

@@ -95,6 +95,21 @@ static void reuse_and_keys(void) {
   CHECK(c == a);
   tkernels_kernel_release(c);
 
+  /* The object alone, from the same entry. */
+  {
+    stub_buffer buffer = {NULL, 0};
+    uint32_t from = 99;
+    int before = codegen.compiled;
+    CHECK(tkernels_session_compile(s, "one", 3, NULL, stub_write, &buffer, &from) == TKERNELS_OK);
+    CHECK(buffer.size == 13 && memcmp(buffer.data, "object of ", 10) == 0 && memcmp(buffer.data + 10, "one", 3) == 0);
+    CHECK(from == TKERNELS_FROM_MEMORY && codegen.compiled == before);
+    free(buffer.data);
+    CHECK(tkernels_session_compile(s, "bad", 3, NULL, stub_write, &buffer, NULL) == TKERNELS_PARSE);
+    CHECK(tkernels_session_compile(s, "one", 3, NULL, NULL, NULL, NULL) == TKERNELS_INVALID_ARGUMENT);
+    CHECK(tkernels_session_compile(NULL, "one", 3, NULL, stub_write, &buffer, NULL) == TKERNELS_INVALID_ARGUMENT);
+    CHECK(tkernels_session_compile(s, NULL, 3, NULL, stub_write, &buffer, NULL) == TKERNELS_INVALID_ARGUMENT);
+  }
+
   /* A kernel outlives its session's last handle. */
   tkernels_session_destroy(s);
   CHECK(driver.destroyed == 0 && strcmp(tkernels_kernel_key(a), key) == 0);

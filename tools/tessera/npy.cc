@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "npy.hh"
+#include "common/atomic_file.hh"
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -181,41 +182,17 @@ Result<Npy> npy_read(const std::string &path) {
   return npy_parse(bytes.value.data(), bytes.value.size(), path);
 }
 
-static bool write_all(int fd, const void *data, size_t size) {
-  const char *p = static_cast<const char *>(data);
-  while (size) {
-    ssize_t n = write(fd, p, size);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return false;
-    p += n;
-    size -= size_t(n);
-  }
-  return true;
-}
-
 static Status write_parts(const std::string &path, const void *head, size_t head_size, const void *body, size_t body_size) {
   if (path == "-") {
-    if (write_all(1, head, head_size) && write_all(1, body, body_size)) return tessera::ok_status();
+    if (std::fwrite(head, 1, head_size, stdout) == head_size && std::fwrite(body, 1, body_size, stdout) == body_size &&
+        std::fflush(stdout) == 0)
+      return tessera::ok_status();
     return fail(Code::IO, "standard output: %s", std::strerror(errno));
   }
-  struct stat st;
-  bool special = stat(path.c_str(), &st) == 0 && !S_ISREG(st.st_mode); // /dev/full, a pipe: no renaming over it
-  std::string temporary = special ? path : path + ".tmp" + std::to_string(getpid());
-  int fd = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (fd < 0) return fail(Code::IO, "%s: cannot be written: %s", path.c_str(), std::strerror(errno));
-  bool good = write_all(fd, head, head_size) && write_all(fd, body, body_size);
-  int error = errno;
-  if (close(fd) != 0 && good) {
-    good = false;
-    error = errno;
-  }
-  if (good && !special && rename(temporary.c_str(), path.c_str()) != 0) {
-    good = false;
-    error = errno;
-  }
-  if (good) return tessera::ok_status();
-  if (!special) unlink(temporary.c_str());
-  return fail(Code::IO, "%s: cannot be written: %s", path.c_str(), std::strerror(error));
+  const tessera::ByteSpan parts[] = {{head, head_size}, {body, body_size}};
+  tessera::AtomicWrite how;
+  how.sync = false; // a result that a power loss takes can be made again
+  return tessera::atomic_write(path, parts, 2, how);
 }
 
 Status write_file(const std::string &path, const void *bytes, size_t size) {

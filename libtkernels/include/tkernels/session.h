@@ -210,7 +210,7 @@ TKERNELS_API void tkernels_session_destroy(tkernels_session *session);
 
 enum {
   TKERNELS_GET_NO_PROMISES = 1u << 0, /* compile without the IR's tt.divisibility and tt.pointer_range */
-  TKERNELS_GET_KEEP_STAGES = 1u << 1  /* keep the texts of the stages in the object */
+  TKERNELS_GET_KEEP_STAGES = 1u << 1  /* keep the stages in the object: "ttir", "llir", "asm" texts, "o" bytes */
 };
 
 typedef struct tkernels_get_params {
@@ -231,6 +231,12 @@ typedef struct tkernels_get_params {
  * load. */
 TKERNELS_API tkernels_status tkernels_session_get(tkernels_session *session, const void *ir, size_t size,
                                                   const tkernels_get_params *params, tkernels_kernel **kernel);
+
+/* The same without loading: the kernel object's bytes go to `write`, in pieces. `from` (TKERNELS_FROM_...) may be NULL.
+ * Also: what write returns. */
+TKERNELS_API tkernels_status tkernels_session_compile(tkernels_session *session, const void *ir, size_t size,
+                                                      const tkernels_get_params *params, tkernels_write_fn write,
+                                                      void *write_user, uint32_t *from);
 
 /* Waits for everything launched on `stream` (the driver's; NULL: its default). LAUNCH: a kernel stopped. */
 TKERNELS_API tkernels_status tkernels_session_synchronize(tkernels_session *session, void *stream);

@@ -45,6 +45,17 @@ tkernels_status tkernels_session_get(tkernels_session *session, const void *ir, 
   return api::done(status);
 }
 
+tkernels_status tkernels_session_compile(tkernels_session *session, const void *ir, size_t size,
+                                         const tkernels_get_params *user, tkernels_write_fn write, void *write_user,
+                                         uint32_t *from) {
+  if (!session) return api::error(Code::INVALID_ARGUMENT, "tkernels_session_compile: session is NULL");
+  if (!ir || !size) return api::error(Code::INVALID_ARGUMENT, "tkernels_session_compile: the IR is %s", ir ? "empty" : "NULL");
+  if (!write) return api::error(Code::INVALID_ARGUMENT, "tkernels_session_compile: write is NULL");
+  tkernels_get_params params = TKERNELS_GET_PARAMS_INIT;
+  if (Status s = api::read_params(user, &params, "tkernels_get_params"); !s.ok()) return api::done(s);
+  return api::done(unwrap(session)->compile(ir, size, params, write, write_user, from));
+}
+
 tkernels_status tkernels_session_synchronize(tkernels_session *session, void *stream) {
   if (!session) return api::error(Code::INVALID_ARGUMENT, "tkernels_session_synchronize: session is NULL");
   return api::done(unwrap(session)->synchronize(stream));
