@@ -30,7 +30,7 @@ struct CompileRequest {
   CpuTarget target;
   std::string target_text; // to_string(target)
   std::string kernel;      // empty = the module's only public function
-  std::string build_id;
+  std::string build_id; // of this library, for the object's metadata
   uint32_t num_warps = 0, num_stages = 0, num_ctas = 0; // 0 = planned; the CPU has no use for them
   bool fp_fusion = true;
   bool ignore_promises = false; // do as if no tt.divisibility, tt.pointer_range, … were declared

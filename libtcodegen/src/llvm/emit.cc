@@ -30,6 +30,7 @@ void LLVMInitializeX86TargetInfo();
 void LLVMInitializeX86Target();
 void LLVMInitializeX86TargetMC();
 void LLVMInitializeX86AsmPrinter();
+void LLVMGetVersion(unsigned *major, unsigned *minor, unsigned *patch);
 }
 
 using namespace llvm;
@@ -243,6 +244,12 @@ Result<std::string> emit_asm(const Module &module, const CpuTarget &target, cons
   SmallVector<char, 0> bytes;
   TESSERA_TRY(codegen(*copy, target, options, CodeGenFileType::AssemblyFile, bytes));
   return std::string(bytes.data(), bytes.size());
+}
+
+std::string llvm_version() {
+  unsigned major = 0, minor = 0, patch = 0;
+  LLVMGetVersion(&major, &minor, &patch);
+  return tessera::format("%u.%u.%u", major, minor, patch);
 }
 
 std::string print_llir(const Module &module) {

@@ -42,6 +42,9 @@ std::string print_llir(const llvm::Module &module);
 /// global is COMPILE, named.
 tessera::Result<tessera::tko::Image> link_image(std::string_view object, std::string_view entry);
 
+/// Of the LLVM that is loaded, "22.1.8".
+std::string llvm_version();
+
 /// Names the compilation that this thread runs: for the message that is written if LLVM ends the process.
 /// `sink` may be NULL (then stderr). Nested use is fine; both pointers must outlive the scope.
 class CrashContext {
