@@ -89,6 +89,47 @@ SyntaxRange attrSyntax(Opcode code, std::string_view attr) {
   return {36, 39};
 }
 
+std::string shapeProblem(const OpSpec &spec) {
+  const OpInfo &info = opInfo(spec.code);
+  std::string op(info.name);
+  auto plural = [](size_t n) { return n == 1 ? "" : "s"; };
+  size_t singles = 0, open = 0, optional = 0;
+  for (unsigned i = 0; i < info.num_operands; ++i) {
+    Arity a = info.operands[i].arity;
+    (a == Arity::One ? singles : a == Arity::Optional ? optional : open)++;
+  }
+  size_t n = spec.operands.size();
+  if (n < singles || (!open && n > singles + optional))
+    return tessera::format("'%s' takes %s%zu operand%s, found %zu", op.c_str(), open || optional ? "at least " : "",
+                           singles, plural(singles), n);
+  if (!spec.segments.empty()) {
+    size_t sum = 0;
+    for (unsigned i = 0; i < info.num_operands && i < spec.segments.size(); ++i) {
+      uint32_t k = spec.segments[i];
+      Arity a = info.operands[i].arity;
+      if ((a == Arity::One && k != 1) || (a == Arity::Optional && k > 1))
+        return tessera::format("'%s': operand '%s' is given %u values", op.c_str(), info.operands[i].name, k);
+      sum += k;
+    }
+    if (sum != n || spec.segments.size() != info.num_operands)
+      return tessera::format("'%s': the numbers of values of its operands do not add up", op.c_str());
+  } else if (open && open + optional > 1) {
+    return tessera::format("'%s' needs operandSegmentSizes in generic form", op.c_str());
+  }
+  size_t fixed = 0, more = 0;
+  for (unsigned i = 0; i < info.num_results; ++i) (info.results[i].arity == Arity::One ? fixed : more)++;
+  if (spec.results.size() < fixed || (!more && spec.results.size() > fixed))
+    return tessera::format("'%s' has %s%zu result%s, found %zu types", op.c_str(), more ? "at least " : "", fixed,
+                           plural(fixed), spec.results.size());
+  if (spec.regions != info.num_regions)
+    return tessera::format("'%s' has %u region%s, found %u", op.c_str(), info.num_regions, plural(info.num_regions),
+                           spec.regions);
+  if (spec.succs.size() != info.num_succs)
+    return tessera::format("'%s' has %u successor%s, found %zu", op.c_str(), info.num_succs, plural(info.num_succs),
+                           spec.succs.size());
+  return {};
+}
+
 bool isDefault(const AttrInfo &info, Attr v) {
   if (!info.has_default || !v) return false;
   switch (info.type) {

@@ -20,6 +20,10 @@ bool enumValue(const EnumInfo &e, std::string_view text, int64_t *value);
 struct SyntaxRange { unsigned first, last; };
 SyntaxRange attrSyntax(Opcode code, std::string_view attr);
 
+/// What the library relies on without looking: numbers of operands, results, regions, successors. Empty if the
+/// operation has them as its row says, else the message.
+std::string shapeProblem(const OpSpec &spec);
+
 /// The attribute means its default.
 bool isDefault(const AttrInfo &info, Attr value);
 

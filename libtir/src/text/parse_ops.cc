@@ -170,32 +170,10 @@ bool Parser::normaliseAttrs(Draft &d) {
   return true;
 }
 
-// What the rest of the library relies on without looking: numbers of operands, results, regions, successors.
 bool Parser::checkCounts(Draft &d) {
-  const OpInfo &info = d.info();
-  std::string op(info.name);
-  size_t singles = 0, open = 0, optional = 0;
-  for (unsigned i = 0; i < info.num_operands; ++i) {
-    singles += info.operands[i].arity == Arity::One;
-    optional += info.operands[i].arity == Arity::Optional;
-    open += info.operands[i].arity == Arity::Variadic;
-  }
-  size_t n = d.spec.operands.size();
-  if (n < singles || (!open && n > singles + optional))
-    return error(d.at, "'%s' takes %s%zu operand%s, found %zu", op.c_str(), open || optional ? "at least " : "", singles,
-                 singles == 1 ? "" : "s", n);
-  if (open + (optional > 0) > 1 && d.spec.segments.empty())
-    return error(d.at, "'%s' needs operandSegmentSizes in generic form", op.c_str());
-  size_t fixed = 0, more = 0;
-  for (unsigned i = 0; i < info.num_results; ++i) (info.results[i].arity == Arity::One ? fixed : more)++;
-  if (d.spec.results.size() < fixed || (!more && d.spec.results.size() > fixed))
-    return error(d.at, "'%s' has %s%zu result%s, found %zu types", op.c_str(), more ? "at least " : "", fixed,
-                 fixed == 1 ? "" : "s", d.spec.results.size());
-  if (d.regions.size() != info.num_regions)
-    return error(d.at, "'%s' has %u regions, found %zu", op.c_str(), info.num_regions, d.regions.size());
-  if (d.spec.succs.size() != info.num_succs)
-    return error(d.at, "'%s' has %u successors, found %zu", op.c_str(), info.num_succs, d.spec.succs.size());
-  return true;
+  d.spec.regions = static_cast<unsigned>(d.regions.size());
+  std::string problem = shapeProblem(d.spec);
+  return problem.empty() || error(d.at, "%s", problem.c_str());
 }
 
 Op *Parser::create(Draft &d) {

@@ -165,7 +165,7 @@ private:
   bool body(Draft &d);
   bool genericOp(Draft &d);
   bool formatOp(Draft &d);                       // parse_format.cc
-  bool formatVariant(Draft &d, const char *format);
+  bool formatVariant(Draft &d);
   bool customOp(Draft &d);                       // parse_custom.cc
   bool properties(Draft &d);
   bool normaliseAttrs(Draft &d);                 // parse_ops.cc
