@@ -188,10 +188,11 @@ tdriver_status stream_synchronize(void *object, tdriver_report *report) {
 tdriver_status stream_query(void *object, tdriver_report *report) {
   auto *s = static_cast<Stream *>(object);
   check_fork(s);
-  uint32_t state = s->state.load(std::memory_order_acquire);
-  if (state == 0) return TDRIVER_OK;
-  if (state & Stream::running) return answer(fail(Code::BUSY, "the stream has work in flight"), report);
+  if (s->state.load(std::memory_order_acquire) == 0) return TDRIVER_OK;
   std::lock_guard guard(s->lock);
+  bool letting_go = s->draining && s->pending == 0; // the work is done, only the worker has not left yet
+  if ((s->state.load(std::memory_order_acquire) & Stream::running) && !letting_go)
+    return answer(fail(Code::BUSY, "the stream has work in flight"), report);
   *report = s->text;
   return s->failure;
 }
