@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: MIT
+// `tessera run`: one kernel, its arguments from the command line, on the CPU or in the interpreter.
+#include "commands.hh"
+#include "launch.hh"
+#include "npy.hh"
+#include <atomic>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <thread>
+#include <unistd.h>
+
+namespace tool {
+
+using Json = nlohmann::ordered_json;
+
+static constexpr Flag flags[] = {
+    {"--kernel", "NAME", "the kernel, where the file has several"},
+    {"--target", "cpu|interp|null", "where to run it (default: cpu)"},
+    {"--grid", "X[,Y[,Z]]", "how many programs (required)"},
+    {"--check", "interp", "compare every buffer with the interpreter's"},
+    {"--tol", "R[,A]", "--check: relative and absolute tolerance, instead of the one that the kernel's operations set"},
+    {"--bench", nullptr, "time the launch: median and quartiles after a warm-up"},
+    {"--flops", "N", "--bench: operations of one launch, to print GFLOP/s"},
+    {"--json", nullptr, "print the results as JSON"},
+    {"--seed", "N", "of rand: arguments (default: 0)"},
+    {"--timeout", "S", "give up after so many seconds"},
+    {"--no-promises", nullptr, "compile as if the kernel declared nothing about its arguments"},
+    {"--options", "NAME=VALUE,...", "compiler options (fp_fusion=off, ...)"},
+};
+
+static constexpr char details[] =
+    "Arguments, in the order of the kernel's:\n"
+    "  T:value                 a scalar (i32:784, f32:1e-5, i1:1)\n"
+    "  @x.npy                  an array read from a file\n"
+    "  @x.npy:inout            the same, written back at the end\n"
+    "  out:f32[48x816]         an array of zeros; with =y.npy behind it written there at the end\n"
+    "  rand:f16[64x64]         random numbers (normal, or 0 ... 99 for integers); with =x.npy kept there\n"
+    "T is one of f16 bf16 f32 f64 f8e4m3 f8e5m2 i1 i8 i16 i32 i64 u8 u16 u32 u64. In .npy files bf16 is u2, fp8 is u1.\n"
+    "\nWhat the kernel declares about its arguments (tt.divisibility) is checked.\n"
+    "Exit codes: 0 good, 1 bad input or usage, 2 compile error, 3 results differ, 4 run-time or device failure.\n";
+
+static int parse_grid(const char *text, uint32_t grid[3]) {
+  auto parts = split(text, ',');
+  bool good = parts.size() >= 1 && parts.size() <= 3;
+  uint64_t product = 1;
+  grid[0] = grid[1] = grid[2] = 1;
+  for (size_t i = 0; i < parts.size() && good; ++i) {
+    uint64_t n;
+    good = parse_u64(parts[i], &n) && n >= 1 && n < (1u << 31);
+    if (good) grid[i] = uint32_t(n);
+    good = good && !__builtin_mul_overflow(product, n, &product) && product < (uint64_t(1) << 62);
+  }
+  if (good) return exit_good;
+  return error(exit_input, "--grid '%s': expected one to three positive numbers, as in 16 or 4,2,1", text);
+}
+
+/// Ends the process when the time is up: the interpreter and a kernel can both go on for ever.
+static std::atomic<bool> run_is_over{false};
+static void start_timeout(double seconds) {
+  std::thread([seconds] {
+    timespec t{time_t(seconds), long((seconds - std::floor(seconds)) * 1e9)};
+    nanosleep(&t, nullptr);
+    if (run_is_over) return;
+    std::fprintf(stderr, "error: not done after %g seconds (--timeout)\n", seconds);
+    _exit(exit_runtime);
+  }).detach();
+}
+
+struct Run {
+  const Options &options;
+  Module module;
+  KernelInfo kernel;
+  uint32_t grid[3];
+  std::vector<Argument> arguments;
+  std::string target;
+  bool promises = true, json = false;
+  Json report;
+};
+
+static int bind_arguments(Run *run, uint64_t seed) {
+  const auto &given = run->options.positional;
+  const auto &parameters = run->kernel.parameters;
+  if (given.size() - 1 != parameters.size()) {
+    std::string wanted;
+    for (const Parameter &p : parameters) wanted += (wanted.empty() ? "" : ", ") + (p.name.empty() ? "" : p.name + ": ") + p.type;
+    return error(exit_input, "kernel '%s' takes %zu arguments (%s), found %zu", run->kernel.name.c_str(), parameters.size(), wanted.c_str(), given.size() - 1);
+  }
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    auto spec = parse_arg(given[i + 1]);
+    if (!spec.ok()) return error(spec.status.code == tessera::Code::UNSUPPORTED ? int(exit_runtime) : int(exit_input), "%s", spec.status.message.c_str());
+    auto argument = bind_arg(spec.value, parameters[i], i, seed);
+    if (!argument.ok()) return error(exit_input, "%s", argument.status.message.c_str());
+    if (run->promises && !argument.value.buffer)
+      if (auto s = check_promise(parameters[i], i, false, argument.value.bits); !s.ok()) return error(exit_input, "%s", s.message.c_str());
+    run->arguments.push_back(std::move(argument.value));
+  }
+  return exit_good;
+}
+
+static std::string place(uint64_t index, const std::vector<int64_t> &shape) {
+  if (shape.size() < 2) return std::to_string(index);
+  std::string text;
+  for (size_t d = shape.size(); d-- > 0;) {
+    uint64_t n = uint64_t(shape[d]);
+    text = std::to_string(n ? index % n : 0) + (text.empty() ? "" : ",") + text;
+    if (n) index /= n;
+  }
+  return text;
+}
+
+/// JSON has no infinity; null stands for it.
+static Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+
+static int check(Run *run, const Outcome &got) {
+  Outcome reference;
+  if (int code = interpret(run->module, run->kernel, run->grid, run->arguments, &reference)) return code;
+  Rule rule = choose_rule(run->kernel.features);
+  if (const char *text = run->options.get("--tol"))
+    if (!parse_tolerance(text, &rule)) return error(exit_input, "--tol '%s': expected R or R,A, as in 1e-5 or 1e-3,1e-6", text);
+  bool agree = true;
+  Json rows = Json::array();
+  if (!run->json) {
+    if (rule.exact) std::printf("check against the interpreter: exact\n");
+    else if (rule.scaled_atol) std::printf("check against the interpreter: %s, rtol %g, atol %g of the largest\n", rule.name, rule.rtol, rule.rtol);
+    else std::printf("check against the interpreter: %s, rtol %g, atol %g\n", rule.name, rule.rtol, rule.atol);
+  }
+  for (size_t i = 0; i < run->arguments.size(); ++i) {
+    const Argument &a = run->arguments[i];
+    if (!a.buffer) continue;
+    // What the kernel does not write must stay as it was, to the bit.
+    bool written = reference.buffers[i] != a.bytes || a.output;
+    Difference d = compare(a.type, got.buffers[i].data(), reference.buffers[i].data(), a.count(), reference.defined[i].data(), written ? rule : Rule{});
+    agree &= d.agree();
+    const std::string name = argument_name(run->kernel.parameters[i], i);
+    const char *type = info(a.type).name;
+    if (run->json) {
+      rows.push_back({{"argument", i}, {"name", run->kernel.parameters[i].name}, {"type", type}, {"shape", a.shape}, {"compared", d.compared},
+                      {"undefined", d.undefined}, {"differing", d.differing}, {"max_absolute", number(d.max_absolute)}, {"at_absolute", d.at_absolute},
+                      {"max_relative", number(d.max_relative)}, {"at_relative", d.at_relative}, {"max_ulp", number(d.max_ulp)}, {"at_ulp", d.at_ulp}, {"agree", d.agree()}});
+      continue;
+    }
+    std::printf("  %-20s %s[%s]: absolute %.3g at [%s], relative %.3g at [%s], ULP %.0f at [%s]: %s\n", name.c_str(), type, shape_text(a.shape).c_str(),
+                d.max_absolute, place(d.at_absolute, a.shape).c_str(), d.max_relative, place(d.at_relative, a.shape).c_str(), d.max_ulp,
+                place(d.at_ulp, a.shape).c_str(), d.agree() ? "agree" : "DIFFER");
+    if (!d.agree()) {
+      const unsigned size = info(a.type).size;
+      std::printf("  %-20s %llu of %llu elements differ; first at [%s]: %.9g, expected %.9g\n", "", (unsigned long long)d.differing, (unsigned long long)d.compared,
+                  place(d.first, a.shape).c_str(), load_double(a.type, got.buffers[i].data() + d.first * size), load_double(a.type, reference.buffers[i].data() + d.first * size));
+    }
+    if (d.undefined) std::printf("  %-20s %llu undefined elements were not compared\n", "", (unsigned long long)d.undefined);
+  }
+  run->report["check"] = {{"class", rule.name}, {"rtol", rule.rtol}, {"atol", rule.atol}, {"atol_scaled", rule.scaled_atol}, {"buffers", rows}, {"agree", agree}};
+  if (!agree) return error(exit_differ, "the results differ from the interpreter's");
+  return exit_good;
+}
+
+static int bench(Run *run, DeviceRun *device) {
+  BenchResult b;
+  if (int code = device->bench(run->grid, &b)) return code;
+  uint64_t bytes = 0;
+  for (const Argument &a : run->arguments) bytes += a.bytes.size();
+  double flops = 0;
+  if (const char *text = run->options.get("--flops"))
+    if (!parse_double(text, &flops) || !(flops > 0)) return error(exit_input, "--flops '%s' is not a positive number", text);
+  double gbs = double(bytes) / b.median * 1e-9, gflops = flops / b.median * 1e-9;
+  if (!run->json) {
+    std::printf("time: median %.3f us, quartiles %.3f and %.3f us, %u launches\n", b.median * 1e6, b.quartile1 * 1e6, b.quartile3 * 1e6, b.samples);
+    std::printf("rate: %.2f GB/s over %.3f MB of arguments", gbs, double(bytes) * 1e-6);
+    if (flops > 0) std::printf(", %.2f GFLOP/s", gflops);
+    std::printf("\n");
+  }
+  Json j = {{"samples", b.samples}, {"minimum_s", b.minimum}, {"quartile1_s", b.quartile1}, {"median_s", b.median}, {"quartile3_s", b.quartile3}, {"bytes", bytes}, {"gb_per_s", gbs}};
+  if (flops > 0) j["gflop_per_s"] = gflops;
+  run->report["bench"] = j;
+  return exit_good;
+}
+
+static int save_outputs(Run *run, const Outcome &got) {
+  Json saved = Json::array();
+  for (size_t i = 0; i < run->arguments.size(); ++i) {
+    const Argument &a = run->arguments[i];
+    if (!a.buffer || a.save.empty()) continue;
+    // A rand: argument that is kept is an input: what was given to the kernel, so that the run can be repeated.
+    const bool kept_input = run->options.positional[i + 1].compare(0, 5, "rand:") == 0;
+    const std::vector<uint8_t> &bytes = kept_input ? a.bytes : got.buffers[i];
+    if (auto s = npy_write(a.save, a.descr, a.shape, bytes.data(), bytes.size()); !s.ok())
+      return error(exit_input, "%s: %s", argument_name(run->kernel.parameters[i], i).c_str(), s.message.c_str());
+    saved.push_back(a.save);
+    if (!run->json) std::printf("wrote %s: %s[%s]\n", a.save.c_str(), info(a.type).name, shape_text(a.shape).c_str());
+  }
+  run->report["written"] = saved;
+  return exit_good;
+}
+
+static int run_on_device(Run *run, DeviceRun *device, Outcome *got) {
+  tkernels_get_params params = TKERNELS_GET_PARAMS_INIT;
+  params.options = run->options.get("--options");
+  if (!run->promises) params.flags |= TKERNELS_GET_NO_PROMISES;
+  const std::string &file = run->options.positional[0];
+  if (int code = device->prepare(run->module, file, run->kernel, run->target.c_str(), params)) return code;
+  if (int code = device->allocate(run->kernel, run->arguments, run->promises)) return code;
+  if (int code = device->launch(run->grid, got)) return code;
+  static constexpr const char *places[] = {"compiled", "memory cache", "disk cache", "upper cache", "another thread", "session"};
+  const tkernels_event &e = device->event;
+  const char *from = e.from < 6 ? places[e.from] : "?";
+  if (!run->json) {
+    std::printf("%s on %s, grid %u,%u,%u: %s in %.2f ms, first launch %.3f ms%s\n", run->kernel.name.c_str(), run->target.c_str(), run->grid[0], run->grid[1],
+                run->grid[2], from, double(e.key_ns + e.cache_ns + e.load_ns) * 1e-6, got->seconds * 1e3, device->executes ? "" : " (nothing was executed)");
+  }
+  run->report["kernel_from"] = from;
+  run->report["times_ms"] = {{"key", double(e.key_ns) * 1e-6}, {"cache", double(e.cache_ns) * 1e-6}, {"compile", double(e.compile_ns) * 1e-6},
+                             {"load", double(e.load_ns) * 1e-6}, {"first_launch", got->seconds * 1e3}};
+  return exit_good;
+}
+
+static int execute(Run *run) {
+  const Options &options = run->options;
+  uint64_t seed = 0;
+  if (const char *text = options.get("--seed"))
+    if (!parse_u64(text, &seed)) return error(exit_input, "--seed '%s' is not a number", text);
+  if (int code = run->module.read(options.positional[0])) return code;
+  if (int code = run->module.verify()) return code;
+  if (int code = kernel_info(run->module, options.get("--kernel"), &run->kernel)) return code;
+  if (int code = bind_arguments(run, seed)) return code;
+  run->report = {{"kernel", run->kernel.name}, {"target", run->target}, {"grid", {run->grid[0], run->grid[1], run->grid[2]}}};
+  Outcome got;
+  DeviceRun device;
+  if (run->target == "interp") {
+    if (int code = interpret(run->module, run->kernel, run->grid, run->arguments, &got)) return code;
+    if (!run->json)
+      std::printf("%s in the interpreter, grid %u,%u,%u: %.3f ms\n", run->kernel.name.c_str(), run->grid[0], run->grid[1], run->grid[2], got.seconds * 1e3);
+    run->report["times_ms"] = {{"interpreter", got.seconds * 1e3}};
+  } else if (int code = run_on_device(run, &device, &got)) return code;
+  int result = exit_good;
+  if (options.has("--check")) {
+    result = check(run, got);
+    if (result && result != exit_differ) return result;
+  }
+  if (int code = save_outputs(run, got)) return code;
+  if (options.has("--bench"))
+    if (int code = bench(run, &device)) return code;
+  return result;
+}
+
+static int run(const Options &options) {
+  Run run{options, {}, {}, {}, {}, options.get("--target", "cpu"), !options.has("--no-promises"), options.has("--json"), {}};
+  if (options.positional.empty()) return error(exit_input, "tessera run: expected an IR file (tessera run --help)");
+  if (run.target != "cpu" && run.target != "interp" && run.target != "null")
+    return error(exit_input, "--target '%s': expected cpu, interp or null", run.target.c_str());
+  if (!options.has("--grid")) return error(exit_input, "tessera run: expected --grid X[,Y[,Z]]");
+  if (int code = parse_grid(options.get("--grid"), run.grid)) return code;
+  if (const char *how = options.get("--check"); how && std::strcmp(how, "interp"))
+    return error(exit_input, "--check '%s': expected interp", how);
+  if (options.has("--check") && run.target == "null") return error(exit_input, "--check: the null device runs nothing, there is nothing to compare");
+  if (options.has("--bench") && run.target == "interp") return error(exit_input, "--bench: expected --target cpu or null");
+  if (Rule rule; options.has("--tol") && !parse_tolerance(options.get("--tol"), &rule))
+    return error(exit_input, "--tol '%s': expected R or R,A, as in 1e-5 or 1e-3,1e-6", options.get("--tol"));
+  if (const char *text = options.get("--timeout")) {
+    double seconds;
+    if (!parse_double(text, &seconds) || !(seconds > 0) || seconds > 1e6) return error(exit_input, "--timeout '%s' is not a positive number of seconds", text);
+    start_timeout(seconds);
+  }
+  int code = execute(&run);
+  run_is_over = true;
+  if (run.json && !run.report.is_null()) {
+    run.report["exit"] = code;
+    std::printf("%s\n", run.report.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
+  }
+  return code;
+}
+
+const Command run_command = {"run", "FILE [OPTION]... --grid X[,Y[,Z]] ARGUMENT...", "Compiles a kernel, runs it on arguments given here, and checks or times it.", details, flags,
+                             sizeof(flags) / sizeof(flags[0]), run};
+
+} // namespace tool
