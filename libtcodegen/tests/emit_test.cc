@@ -3,6 +3,7 @@
 #include "jit.hh"
 #include "llvm/AsmParser/Parser.h"
 #include "llvm/IR/Intrinsics.h"
+#include "llvm/Support/ErrorHandling.h"
 #include "llvm/Support/SourceMgr.h"
 #include "llvm/imports.hh"
 #include "llvm/legal.hh"
@@ -190,6 +191,15 @@ TEST(Emit, BrokenModuleIsAStatus) {
   llvm::BasicBlock::Create(context, "entry", f); // no terminator
   auto s = optimize(m, jit::target("cpu:x86-64-v3"), "kernel", {});
   EXPECT_EQ(s.code, Code::INTERNAL);
+}
+
+TEST(Emit, FatalErrorNamesTheKernel) {
+  ASSERT_TRUE(image_of("define void @kernel() { ret void }").ok()); // LLVM is set up
+  auto die = [] {
+    CrashContext crash("my_kernel", "some stage", [](void *, const char *text) { std::fprintf(stderr, "sink: %s\n", text); });
+    llvm::reportFatalInternalError("boom");
+  };
+  EXPECT_DEATH(die(), "sink: .*'my_kernel' .some stage.: boom");
 }
 
 TEST(Link, AnyBytes) {

@@ -84,6 +84,12 @@ void fill_flags(CpuTarget &t, const FeatureSet &set) {
   std::sort(t.needed.begin(), t.needed.end());
 }
 
+std::string change(bool on, llvm::StringRef feature) {
+  std::string s(1, on ? '+' : '-');
+  s.append(feature.data(), feature.size());
+  return s;
+}
+
 /// This machine's features; empty when it is not an x86-64.
 FeatureSet host_features() {
 #if defined(__x86_64__)
@@ -119,7 +125,7 @@ Result<CpuTarget> native() {
   for (auto &entry : host) {
     llvm::StringRef name = entry.getKey();
     if (is_system_feature(name) || entry.getValue() == has(defaults, name)) continue;
-    changes.push_back((entry.getValue() ? "+" : "-") + name.str());
+    changes.push_back(change(entry.getValue(), name));
   }
   std::sort(changes.begin(), changes.end());
   std::string named = "cpu:" + cpu;
@@ -163,7 +169,7 @@ Result<CpuTarget> resolve_cpu_target(std::string_view target) {
   t.cpu = cpu.str();
   for (auto &entry : result)
     if (entry.getValue() != has(defaults, entry.getKey()))
-      t.features.push_back((entry.getValue() ? "+" : "-") + entry.getKey().str());
+      t.features.push_back(change(entry.getValue(), entry.getKey()));
   std::sort(t.features.begin(), t.features.end());
   fill_flags(t, result);
   return t;
