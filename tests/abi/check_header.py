@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """check_header.py --cc 'CC ...' --cxx 'CXX ...' --include DIR... HEADER...
 
-Each header (named as users include it, e.g. tir/text.h) compiles alone, and twice in a row, as C99 and as C++20,
-pedantic, with all warnings as errors. A .hpp is compiled as C++20 only."""
+Each header (named as users include it, e.g. tir/text.h) compiles alone, and twice in a row, as C99 and as
+C++20, pedantic, with all warnings as errors. A .hpp is compiled as C++20 only."""
 import argparse
 import shlex
 import subprocess
@@ -27,8 +27,8 @@ def main():
         cxx = shlex.split(args.cxx) + ['-std=c++20', '-x', 'c++']
         for command in ([] if header.endswith('.hpp') else [c]) + [cxx]:
             # One more declaration, because C99 does not know an empty source file.
-            result = subprocess.run(command + WARNINGS + includes + ['-'], input=source + 'extern int unused_;\n',
-                                    capture_output=True, text=True)
+            result = subprocess.run(command + WARNINGS + includes + ['-'], capture_output=True, text=True,
+                                    input=source + 'extern int unused_;\n')
             if result.returncode:
                 bad += 1
                 print(f'{header}: {" ".join(command)}\n{result.stderr}')

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 """check_needed.py LIBRARY [--allow NAME]... [--constructors N]
 
-The library needs only libc, libm, libstdc++, libgcc_s, the dynamic loader and what --allow names (a beginning of
-a soname, e.g. libLLVM), has no text relocations, and runs at most N constructors when it is loaded (default 1:
-the one of the C runtime's start files).
+The library needs only libc, libm, libstdc++, libgcc_s, the dynamic loader and what --allow names (a beginning
+of a soname, e.g. libLLVM), has no text relocations, and runs at most N constructors when it is loaded (default
+1: the one of the C runtime's start files).
 Sanitizer builds need more of everything: the check is then skipped (exit code 77)."""
 import argparse
 import re

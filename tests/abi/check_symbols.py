@@ -22,7 +22,8 @@ def names_of_script(path):
 
 
 def names_of_library(path):
-    out = subprocess.run(['nm', '-D', '--defined-only', path], check=True, capture_output=True, text=True).stdout
+    command = ['nm', '-D', '--defined-only', path]
+    out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return {line.split()[-1].split('@')[0] for line in out.splitlines() if line.strip()}
 
 

@@ -67,10 +67,10 @@ void run(const Bytes &input) {
 
 /// A value that is likely to meet a bound.
 uint64_t interesting(Random &random) {
-  static constexpr uint64_t values[] = {0,          1,          2,          7,           8,
-                                        127,        128,        255,        256,         32767,
-                                        32768,      65535,      65536,      0x7fffffff,  0x80000000,
-                                        0xffffffff, UINT64_MAX, INT64_MAX,  1ull << 63,  0xfffffffffffffff0};
+  static constexpr uint64_t values[] = {0,          1,          2,         7,          8,
+                                        127,        128,        255,       256,        32767,
+                                        32768,      65535,      65536,     0x7fffffff, 0x80000000,
+                                        0xffffffff, UINT64_MAX, INT64_MAX, 1ull << 63, 0xfffffffffffffff0};
   return values[random.below(sizeof values / sizeof *values)];
 }
 
@@ -95,7 +95,8 @@ void mutate_once(Random &random, const std::vector<Bytes> &inputs, Bytes *bytes)
     if (random.below(4) == 0) bytes->resize(at);
     break;
   case 4: // delete a part
-    bytes->erase(bytes->begin() + static_cast<long>(at), bytes->begin() + static_cast<long>(at + std::min(length, left)));
+    bytes->erase(bytes->begin() + static_cast<long>(at),
+                 bytes->begin() + static_cast<long>(at + std::min(length, left)));
     break;
   case 5: // insert noise
     for (size_t i = 0; i < length; ++i)

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: MIT
+# Text tests: RUN lines, FileCheck, not. Meson starts lit with these parameters: tessera (the command), filecheck, not,
+# python, out (scratch folder), device ("1" where this build can compile and run kernels).
+import os
+
+import lit.formats
+
+config.name = "tessera"
+config.test_format = lit.formats.ShTest(execute_external=False)
+config.suffixes = [".ttir", ".test"]
+config.test_source_root = os.path.dirname(__file__)
+config.test_exec_root = lit_config.params["out"]
+config.excludes = ["Inputs"]
+for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TESSERA_LIBRARY_PATH", "TESSERA_CACHE_DIR", "TESSERA_CORPUS"):
+    if name in os.environ:
+        config.environment[name] = os.environ[name]
+config.substitutions += [
+    ("%tessera", lit_config.params["tessera"]),
+    ("%check", lit_config.params["filecheck"] + " %s"),
+    ("%not", lit_config.params["not"]),
+    ("%python", lit_config.params["python"]),
+]
+if lit_config.params.get("device") == "1":
+    config.available_features.add("compiler")
