@@ -266,12 +266,13 @@ Step arith_flush_denormals(Machine &m, Op &op) {
 }
 
 Step arith_cmpf(Machine &m, Op &op) {
-  // bits of a case: 1 equal, 2 greater, 4 less, 8 unordered: exactly how the predicates are numbered
+  // cases of each predicate as bits: 1 equal, 2 greater, 4 less, 8 unordered
   unsigned p = static_cast<unsigned>(op.intAttr("predicate"));
   if (p > 15) return m.stop(op, Code::VERIFY, "has an unknown predicate");
+  static constexpr uint8_t cases[16] = {0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 8, 15};
   return floatTest<2>(m, op, [p](double a, double b) {
     unsigned c = a == b ? 1 : a > b ? 2 : a < b ? 4 : 8;
-    return uint64_t((p & c) != 0);
+    return uint64_t((cases[p] & c) != 0);
   });
 }
 

@@ -2,6 +2,9 @@
 // tt.dot and tt.dot_scaled: products exact, sums in f32 by ascending k (f64 in f64, integers in i32).
 #include "lanes.hh"
 #include <cmath>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 namespace tir::interp::mean {
 
@@ -29,8 +32,15 @@ template <class T>
 [[gnu::target("avx2,fma")]] void multiplyFma(const T *a, const T *b, T *acc, uint32_t M, uint32_t N, uint32_t K) {
   multiply(a, b, acc, M, N, K);
 }
+bool hasFma() { // not __builtin_cpu_supports: it would bring libgcc's static constructor
+  unsigned a, b, c, d, low, high;
+  if (!__get_cpuid(1, &a, &b, &c, &d) || (c & 0x18001000) != 0x18001000) return false; // AVX, OSXSAVE, FMA
+  asm("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  if ((low & 6) != 6) return false;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & 0x20); // AVX2
+}
 template <class T> void multiplyBest(const T *a, const T *b, T *acc, uint32_t M, uint32_t N, uint32_t K) {
-  if (__builtin_cpu_supports("fma") && __builtin_cpu_supports("avx2"))
+  if (hasFma())
     multiplyFma(a, b, acc, M, N, K);
   else
     multiplyPlain(a, b, acc, M, N, K);
