@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 #include <limits>
+#include <vector>
 
 namespace tir {
 
@@ -26,53 +27,88 @@ double parseDouble(std::string_view text) {
 
 namespace {
 
-/// The first `want` significant decimal digits of |d| (rounded half up on the exact expansion), without trailing
-/// zeros, and the power of ten of the last digit kept.
+/// Decimal digits and the power of ten of the last of them.
 struct Digits {
-  char text[32];
-  int count;
-  int exp; // value = text * 10^exp
+  std::string text;
+  int exp = 0; // value = text * 10^exp
+  int count() const { return static_cast<int>(text.size()); }
 };
 
-Digits digitsOf(double d, int want) {
-  char buf[96];
-  int extra = want + 40 < 64 ? want + 40 : 64; // far more than decides a tie
-  auto [end, ec] = std::to_chars(buf, buf + sizeof buf, std::fabs(d), std::chars_format::scientific, extra);
-  (void)ec;
-  *end = 0;
-  char *e = end;
-  while (*e != 'e') --e;
-  int power = 0;
-  std::from_chars(e[1] == '+' ? e + 2 : e + 1, end, power);
-  char all[80];
-  int n = 0;
-  for (char *p = buf; p < e; ++p)
-    if (*p != '.') all[n++] = *p;
-  Digits r;
-  r.count = want;
-  bool up = all[want] >= '5';
-  for (int i = 0; i < want; ++i) r.text[i] = all[i];
-  if (up) {
-    int i = want - 1;
-    while (i >= 0 && r.text[i] == '9') r.text[i--] = '0';
-    if (i >= 0) ++r.text[i];
-    else {
-      r.text[0] = '1'; // 9.99… became 10.0…; the other digits are 0 already
-      ++power;
+/// |d| = digits * 10^exp exactly, and the number of bits of `digits` as an integer.
+Digits exactDigits(double d, int *bits) {
+  int e = 0;
+  uint64_t sig = static_cast<uint64_t>(std::ldexp(std::frexp(std::fabs(d), &e), 53));
+  e -= 53;
+  int zeros = __builtin_ctzll(sig);
+  sig >>= zeros;
+  e += zeros;
+  int length = 64 - __builtin_clzll(sig);
+  // 2^-n = 5^n * 10^-n
+  *bits = e >= 0 ? length + e
+                 : static_cast<int>(std::floor(std::log2(static_cast<long double>(sig)) -
+                                               e * std::log2(static_cast<long double>(5)))) + 1;
+  std::vector<uint32_t> limbs; // base 10^9, lowest first
+  for (; sig; sig /= 1000000000) limbs.push_back(static_cast<uint32_t>(sig % 1000000000));
+  for (int left = e < 0 ? -e : e; left > 0;) {
+    int n = left < 12 ? left : 12;
+    uint64_t factor = 1, carry = 0;
+    for (int i = 0; i < n; ++i) factor *= e < 0 ? 5 : 2;
+    for (uint32_t &l : limbs) {
+      carry += l * factor;
+      l = static_cast<uint32_t>(carry % 1000000000);
+      carry /= 1000000000;
     }
+    if (carry) limbs.push_back(static_cast<uint32_t>(carry));
+    left -= n;
   }
-  while (r.count > 1 && r.text[r.count - 1] == '0') --r.count;
-  r.exp = power - (r.count - 1);
+  Digits r;
+  r.exp = e < 0 ? e : 0;
+  char buf[16];
+  for (size_t i = limbs.size(); i--;) {
+    std::snprintf(buf, sizeof buf, i + 1 == limbs.size() ? "%u" : "%09u", limbs[i]);
+    r.text += buf;
+  }
+  return r;
+}
+
+/// At most `want` significant digits, without trailing zeros. LLVM first cuts off (not: rounds) digits by an
+/// estimate from the number of bits, then rounds half up; a text that is to agree with MLIR's does the same.
+Digits shorten(const Digits &exact, int bits, int want) {
+  Digits r = exact;
+  int required = (want * 196 + 58) / 59;
+  if (bits > required) {
+    int cut = (bits - required) * 59 / 196;
+    r.text.resize(r.text.size() - static_cast<size_t>(cut));
+    r.exp += cut;
+  }
+  auto trim = [&] {
+    while (r.text.size() > 1 && r.text.back() == '0') {
+      r.text.pop_back();
+      ++r.exp;
+    }
+  };
+  trim();
+  if (r.count() <= want) return r;
+  bool up = r.text[static_cast<size_t>(want)] >= '5';
+  r.exp += r.count() - want;
+  r.text.resize(static_cast<size_t>(want));
+  if (up) {
+    size_t i = r.text.size();
+    while (i && r.text[i - 1] == '9') r.text[--i] = '0';
+    if (i) ++r.text[i - 1];
+    else r.text.insert(r.text.begin(), '1');
+  }
+  trim();
   return r;
 }
 
 void appendScientific(const Digits &g, bool pad, std::string &out) { // pad: 1.000000e+00, else 1.0E+3
   out += g.text[0];
   out += '.';
-  if (g.count == 1 && !pad) out += '0';
-  out.append(g.text + 1, static_cast<size_t>(g.count - 1));
-  if (pad) out.append(static_cast<size_t>(6 - g.count + 1), '0');
-  int exp = g.exp + g.count - 1;
+  if (g.count() == 1 && !pad) out += '0';
+  out.append(g.text, 1);
+  if (pad) out.append(static_cast<size_t>(6 - g.count() + 1), '0');
+  int exp = g.exp + g.count() - 1;
   char buf[16];
   std::snprintf(buf, sizeof buf, pad ? "e%c%02d" : "E%c%d", exp < 0 ? '-' : '+', exp < 0 ? -exp : exp);
   out += buf;
@@ -91,7 +127,9 @@ void appendFloat(FloatKind kind, uint64_t bits, std::string &out) {
       return;
     }
     size_t sign = s.size();
-    appendScientific(digitsOf(d, 6), true, s);
+    int bits2 = 0;
+    Digits exact = exactDigits(d, &bits2);
+    appendScientific(shorten(exact, bits2, 6), true, s);
     if (num::encode(f, std::signbit(d) ? -parseDouble(std::string_view(s).substr(1)) : parseDouble(s)) == bits) {
       out += s;
       return;
@@ -100,18 +138,17 @@ void appendFloat(FloatKind kind, uint64_t bits, std::string &out) {
     s.resize(sign);
     int significand = num::info(f).mantissa + 1;
     int precision = 2 + significand * 59 / 196;
-    Digits g = digitsOf(d, precision);
-    int msd = g.exp + g.count - 1;
-    bool scientific = g.exp >= 0 ? g.exp > 3 || g.count + g.exp > precision : msd < 0 && -msd > 3;
+    Digits g = shorten(exact, bits2, precision);
+    int msd = g.exp + g.count() - 1;
+    bool scientific = g.exp >= 0 ? g.exp > 3 || g.count() + g.exp > precision : msd < 0 && -msd > 3;
     if (scientific) {
       appendScientific(g, false, s);
     } else if (g.exp >= 0) {
-      s.append(g.text, static_cast<size_t>(g.count)).append(static_cast<size_t>(g.exp), '0');
+      s.append(g.text).append(static_cast<size_t>(g.exp), '0');
     } else {
-      int whole = g.count + g.exp;
-      if (whole > 0) s.append(g.text, static_cast<size_t>(whole)).append(".");
-      else s.append("0.").append(static_cast<size_t>(-whole), '0');
-      s.append(g.text + (whole > 0 ? whole : 0), static_cast<size_t>(g.count - (whole > 0 ? whole : 0)));
+      int whole = g.count() + g.exp;
+      if (whole > 0) s.append(g.text, 0, static_cast<size_t>(whole)).append(".").append(g.text, static_cast<size_t>(whole));
+      else s.append("0.").append(static_cast<size_t>(-whole), '0').append(g.text);
     }
     if (s.find('.') != std::string::npos) {
       out += s;

@@ -176,7 +176,7 @@ void Printer::nameValue(const Value *v, std::string_view hint) {
   }
   std::string clean;
   if (!isValueName(hint)) { // from a builder: any text
-    clean = isDigit(hint[0]) ? "_" : "";
+    if (isDigit(hint[0])) clean.push_back('_');
     for (char c : hint) clean += isAlpha(c) || isDigit(c) || c == '_' || c == '$' || c == '.' || c == '-' ? c : '_';
     hint = clean;
   }
