@@ -640,11 +640,16 @@ Result<std::vector<uint8_t>> write(const Object &o) {
     file.out.resize(align_up(file.out.size(), 8));
     file.raw(w.out.data(), w.out.size());
   }
-  uint64_t size = file.out.size();
-  std::memcpy(file.out.data() + 8, &size, 8);
-  uint64_t sum = checksum(file.out.data(), size);
-  std::memcpy(file.out.data() + checksum_at, &sum, 8);
+  seal(&file.out);
   return std::move(file.out);
+}
+
+void seal(std::vector<uint8_t> *bytes) {
+  uint64_t size = bytes->size();
+  if (size < header_bytes) return;
+  std::memcpy(bytes->data() + 8, &size, 8);
+  uint64_t sum = checksum(bytes->data(), size);
+  std::memcpy(bytes->data() + checksum_at, &sum, 8);
 }
 
 bool looks_like_object(const void *bytes, size_t size) {

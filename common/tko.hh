@@ -182,6 +182,9 @@ Result<std::vector<uint8_t>> write(const Object &object);
 /// of `size`. CORRUPT for damage, VERSION for a version this code does not know.
 Result<Object> read(const void *bytes, size_t size);
 
+/// Writes size and checksum into the header of bytes that were changed by hand (tests, fuzzing).
+void seal(std::vector<uint8_t> *bytes);
+
 /// The first bytes tell a kernel object from other files.
 bool looks_like_object(const void *bytes, size_t size);
 

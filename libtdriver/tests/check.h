@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int failures;
+__attribute__((unused)) static int failures;
 
 #define CHECK(condition)                                                                                     \
   do {                                                                                                       \
