@@ -11,6 +11,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+sys.dont_write_bytecode = True  # no __pycache__ in the source tree
 from emit import builder_c, builder_h, docs, enum_c, opcodes_h
 
 HERE = Path(__file__).resolve().parent

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Private to the verifier: collects finds.
 #pragma once
+#include "text/text.hh"
 #include "type_rules.hh"
 #include "verify.hh"
 

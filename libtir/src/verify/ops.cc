@@ -5,7 +5,7 @@
 namespace tir {
 namespace {
 
-std::string text(Type t) { return shortType(t); }
+std::string text(Type t) { return typeText(t); }
 Type in(const Op *op, unsigned i) { return op->operand(i)->type; }
 Type out(const Op *op, unsigned i = 0) { return op->result(i)->type; }
 
@@ -37,12 +37,6 @@ bool checkCast(Checker &c, const Op *op) {
   case Opcode::arith_convertf: return (b->width == a->width && a != b) || bad("give another type of the same width");
   default: return (a->kind == TypeKind::Index) != (b->kind == TypeKind::Index) || bad("have index on one side");
   }
-}
-
-bool checkSelect(Checker &c, const Op *op) {
-  Type cond = in(op, 0);
-  return !cond->isTensor() || sameShape(cond, out(op)) ||
-         c.fail(Rule::Select, op, "conditions %s do not fit values %s", text(cond).c_str(), text(out(op)).c_str());
 }
 
 bool checkConstant(Checker &c, const Op *op) {
@@ -354,7 +348,6 @@ bool checkOp(Checker &c, const Op *op) {
   case Opcode::arith_truncf: case Opcode::arith_convertf: case Opcode::arith_index_cast:
   case Opcode::arith_index_castui:
     return checkCast(c, op);
-  case Opcode::arith_select: return checkSelect(c, op);
   case Opcode::arith_constant: return checkConstant(c, op);
   case Opcode::tt_load:
   case Opcode::tt_store: return checkCache(c, op) && checkTensorPtrAccess(c, op);

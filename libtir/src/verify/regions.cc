@@ -19,8 +19,8 @@ bool checkArguments(Checker &c, Rule rule, const Op *op, unsigned r, Span<Type> 
     return c.fail(rule, op, "region %u has %u arguments, expected %u", r, b->nargs, expected.size());
   for (unsigned i = 0; i < b->nargs; ++i)
     if (b->arg(i)->type != expected[i])
-      return c.fail(rule, op, "argument %u of region %u is %s, expected %s", i, r, shortType(b->arg(i)->type).c_str(),
-                    shortType(expected[i]).c_str());
+      return c.fail(rule, op, "argument %u of region %u is %s, expected %s", i, r, typeText(b->arg(i)->type).c_str(),
+                    typeText(expected[i]).c_str());
   return true;
 }
 
@@ -40,6 +40,20 @@ bool checkAttrList(Checker &c, const Op *op, const char *name, uint32_t expected
   return ok || c.fail(Rule::Function, op, "attribute '%s' must be %u dictionaries", name, expected);
 }
 
+/// What passes and code generation trust must at least be of the right kind.
+bool checkArgumentHints(Checker &c, const Op *op) {
+  Attr lists = op->attr("arg_attrs");
+  if (!lists) return true;
+  for (uint32_t i = 0; i < lists->attrs.size(); ++i)
+    for (const NamedAttr &a : lists->attrs[i]->entries) {
+      std::string_view name = a.name.view();
+      if (name != "tt.divisibility" && name != "tt.pointer_range") continue;
+      if (a.value->kind != AttrKind::Int || a.value->ival <= 0)
+        return c.fail(Rule::Hint, op, "'%.*s' of argument %u must be a positive integer", (int)name.size(), name.data(), i);
+    }
+  return true;
+}
+
 bool checkFunction(Checker &c, const Op *op) {
   Type type = functionType(op);
   if (op->strAttr("sym_name").empty()) return c.fail(Rule::Function, op, "has no name");
@@ -50,7 +64,8 @@ bool checkFunction(Checker &c, const Op *op) {
   if (!checkAttrList(c, op, "arg_attrs", type->ninputs) ||
       !checkAttrList(c, op, "res_attrs", type->types.size() - type->ninputs))
     return false;
-  return op->region(0)->empty() || checkArguments(c, Rule::Function, op, 0, inputs(type));
+  return checkArgumentHints(c, op) &&
+         (op->region(0)->empty() || checkArguments(c, Rule::Function, op, 0, inputs(type)));
 }
 
 bool checkCall(Checker &c, const Op *op) {
@@ -66,8 +81,8 @@ bool checkCall(Checker &c, const Op *op) {
     return c.fail(Rule::Call, op, "has %zu results, but the callee gives %u", results.size(), expected.size());
   for (uint32_t i = 0; i < expected.size(); ++i)
     if (results[i] != expected[i])
-      return c.fail(Rule::Call, op, "result %u is %s, but the callee gives %s", i, shortType(results[i]).c_str(),
-                    shortType(expected[i]).c_str());
+      return c.fail(Rule::Call, op, "result %u is %s, but the callee gives %s", i, typeText(results[i]).c_str(),
+                    typeText(expected[i]).c_str());
   return true;
 }
 

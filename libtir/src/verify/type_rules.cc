@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "type_rules.hh"
 #include "common/status.hh"
+#include "text/text.hh"
 #include "type_calls.hh"
 
 namespace tir {
@@ -23,64 +24,6 @@ bool sameShape(Type a, Type b) {
   for (uint32_t i = 0; i < a->rank(); ++i)
     if (a->shape[i] != b->shape[i]) return false;
   return true;
-}
-
-static void appendType(std::string &out, Type t, int depth) {
-  if (!t) {
-    out += "<unknown>";
-    return;
-  }
-  if (depth > 20) {
-    out += "…";
-    return;
-  }
-  auto list = [&](Span<Type> types, uint32_t from, uint32_t to) {
-    for (uint32_t i = from; i < to; ++i) {
-      if (i > from) out += ", ";
-      appendType(out, types[i], depth + 1);
-    }
-  };
-  auto shaped = [&](const char *open) {
-    out += open;
-    for (int64_t d : t->shape) out += std::to_string(d) + "x";
-    appendType(out, t->elem, depth + 1);
-    out += t->enc ? ", …>" : ">";
-  };
-  switch (t->kind) {
-  case TypeKind::None: out += "none"; break;
-  case TypeKind::Index: out += "index"; break;
-  case TypeKind::Int:
-    out += t->sign == Sign::Signed ? "si" : t->sign == Sign::Unsigned ? "ui" : "i";
-    out += std::to_string(t->width);
-    break;
-  case TypeKind::Float: out += floatName(t->fkind); break;
-  case TypeKind::Ptr:
-    out += "!tt.ptr<";
-    appendType(out, t->elem, depth + 1);
-    out += t->space == 1 ? ">" : format(", %u>", t->space);
-    break;
-  case TypeKind::Tensor: shaped("tensor<"); break;
-  case TypeKind::TensorDesc: shaped("!tt.tensordesc<"); break;
-  case TypeKind::Function:
-    out += "(";
-    list(t->types, 0, t->ninputs);
-    out += ") -> (";
-    list(t->types, t->ninputs, t->types.size());
-    out += ")";
-    break;
-  case TypeKind::Tuple:
-    out += "tuple<";
-    list(t->types, 0, t->types.size());
-    out += ">";
-    break;
-  case TypeKind::Opaque: out += t->text.view(); break;
-  }
-}
-
-std::string shortType(Type type) {
-  std::string out;
-  appendType(out, type, 0);
-  return out;
 }
 
 // ---- TypeEnv ----------------------------------------------------------------------------------------------
@@ -151,8 +94,8 @@ bool TypeEnv::set(unsigned i, Span<Type> values) {
     Type &mine = at(i, k);
     if (!mine) mine = values[k];
     else if (values[k] && mine != values[k] && !(mine->enc && sameShape(mine, values[k]) && mine->elem == values[k]->elem))
-      return fail(format("type of '%s' must be %s, found %s", slotName(i), shortType(values[k]).c_str(),
-                         shortType(mine).c_str()));
+      return fail(format("type of '%s' must be %s, found %s", slotName(i), typeText(values[k]).c_str(),
+                         typeText(mine).c_str()));
   }
   return true;
 }
@@ -238,8 +181,8 @@ static bool apply(TypeEnv &env, const TypeRule &rule, bool check) {
     if (!check || !env.count[rule.dst] || !env.count[rule.src]) return true;
     if (sameShape(env.one(rule.dst), env.one(rule.src))) return true;
     return env.fail(format("'%s' (%s) and '%s' (%s) must have one shape", env.slotName(rule.dst),
-                           shortType(env.one(rule.dst)).c_str(), env.slotName(rule.src),
-                           shortType(env.one(rule.src)).c_str()));
+                           typeText(env.one(rule.dst)).c_str(), env.slotName(rule.src),
+                           typeText(env.one(rule.src)).c_str()));
   default: break;
   }
   if (!env.count[rule.dst] || !env.count[rule.src] || !env.known(rule.src)) return true;
@@ -247,7 +190,7 @@ static bool apply(TypeEnv &env, const TypeRule &rule, bool check) {
   Type t = src ? mapped(*env.ctx, rule, src) : nullptr;
   if (!t)
     return env.fail(format("'%s' must be %s, found %s", env.slotName(rule.src), fnText(rule.fn),
-                           shortType(src).c_str()));
+                           typeText(src).c_str()));
   return env.set(rule.dst, t);
 }
 
@@ -284,7 +227,7 @@ namespace types {
 static bool needTensor(TypeEnv &env, unsigned slot) {
   Type t = env.one(slot);
   return (t && t->isTensor()) ||
-         env.fail(format("'%s' must be a tile, found %s", env.slotName(slot), shortType(t).c_str()));
+         env.fail(format("'%s' must be a tile, found %s", env.slotName(slot), typeText(t).c_str()));
 }
 
 static bool setTensor(TypeEnv &env, unsigned dst, const std::vector<int64_t> &shape, Type elem) {
@@ -318,12 +261,12 @@ bool trans(TypeEnv &env, unsigned dst) {
   std::vector<bool> seen(rank);
   for (int64_t d : order->ints) {
     if (d < 0 || d >= rank || seen[d] || order->ints.size() != rank)
-      return env.fail(format("order must be a permutation of the %u dimensions of %s", rank, shortType(src).c_str()));
+      return env.fail(format("order must be a permutation of the %u dimensions of %s", rank, typeText(src).c_str()));
     seen[d] = true;
     shape.push_back(src->shape[d]);
   }
   if (order->ints.size() != rank)
-    return env.fail(format("order must be a permutation of the %u dimensions of %s", rank, shortType(src).c_str()));
+    return env.fail(format("order must be a permutation of the %u dimensions of %s", rank, typeText(src).c_str()));
   return setTensor(env, dst, shape, src->elem);
 }
 
@@ -339,7 +282,7 @@ bool split(TypeEnv &env, unsigned dst) {
   if (!needTensor(env, 0)) return false;
   Type src = env.one(0);
   if (!src->rank() || src->shape[src->rank() - 1] != 2)
-    return env.fail(format("the last dimension of 'src' must be 2, found %s", shortType(src).c_str()));
+    return env.fail(format("the last dimension of 'src' must be 2, found %s", typeText(src).c_str()));
   std::vector<int64_t> shape(src->shape.begin(), src->shape.end() - 1);
   return setTensor(env, dst, shape, src->elem);
 }
@@ -361,7 +304,7 @@ bool reduce(TypeEnv &env, unsigned dst) {
   std::vector<Type> results;
   for (Type src : env.slot(0)) {
     int64_t axis;
-    if (!src->isTensor()) return env.fail(format("'srcs' must be tiles, found %s", shortType(src).c_str()));
+    if (!src->isTensor()) return env.fail(format("'srcs' must be tiles, found %s", typeText(src).c_str()));
     if (!needAxis(env, src->rank(), &axis)) return false;
     std::vector<int64_t> shape(src->shape.begin(), src->shape.end());
     shape.erase(shape.begin() + axis);

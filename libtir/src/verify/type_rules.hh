@@ -51,9 +51,6 @@ bool inferTypes(TypeEnv &env);
 /// Checks every rule on complete types. False with env.error at the first that does not hold.
 bool checkTypes(TypeEnv &env);
 
-/// How types appear in messages: `tensor<8xf32>`. Not the printer: attributes are left out.
-std::string shortType(Type type);
-
 /// Type with i1 elements and the shape of `like`.
 Type i1Like(Type like);
 /// What `ptr` (pointer or tile of pointers) points to, tile for tile; null if it is neither.

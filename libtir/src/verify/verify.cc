@@ -57,8 +57,8 @@ bool sameTypes(Checker &c, Rule rule, const Op *op, unsigned from, Span<Type> ex
     return c.fail(rule, op, "has %u values, but %s %u", n, what, expected.size());
   for (unsigned i = 0; i < n; ++i)
     if (Type t = op->operand(from + i)->type; t != expected[i])
-      return c.fail(rule, op, "value %u is %s, but %s %s", i, shortType(t).c_str(), what,
-                    shortType(expected[i]).c_str());
+      return c.fail(rule, op, "value %u is %s, but %s %s", i, typeText(t).c_str(), what,
+                    typeText(expected[i]).c_str());
   return true;
 }
 
@@ -143,12 +143,12 @@ bool Verifier::checkSizes(const Op *op) {
     int64_t n = safeCount(t);
     if (n < 0)
       return c.fail(Rule::TileSize, op, "%s %u, %s, has a dimension that is not positive", what, i,
-                    shortType(t).c_str());
+                    typeText(t).c_str());
     if (n > 1 << 20)
-      return c.fail(Rule::TileSize, op, "%s %u, %s, has more than 1048576 elements", what, i, shortType(t).c_str());
+      return c.fail(Rule::TileSize, op, "%s %u, %s, has more than 1048576 elements", what, i, typeText(t).c_str());
     if (powers && t->isTensor() && (n & (n - 1)))
       return c.fail(Rule::TileSize, op, "%s %u, %s, has %lld elements, which is no power of two", what, i,
-                    shortType(t).c_str(), (long long)n);
+                    typeText(t).c_str(), (long long)n);
     return true;
   };
   for (unsigned i = 0; i < op->nops; ++i)
@@ -201,6 +201,13 @@ bool Verifier::checkAttribute(const Op *op, const AttrInfo &info, Attr value) {
 
 bool Verifier::checkAttributes(const Op *op) {
   const OpInfo &info = op->info();
+  for (const NamedAttr &a : op->attrs()) {
+    std::string_view name = a.name.view();
+    if (name != "tt.divisibility" && name != "tt.contiguity" && name != "tt.constancy") continue;
+    Attr v = a.value;
+    if (v->kind != AttrKind::Dense || !v->type || !v->type->elem->isInt())
+      return c.fail(Rule::Hint, op, "'%.*s' must be a dense tile of integers", (int)name.size(), name.data());
+  }
   for (unsigned i = 0; i < info.num_attrs; ++i) {
     Attr value = op->attr(info.attrs[i].name);
     if (!value) {
@@ -220,7 +227,7 @@ bool Verifier::checkTypes(const Op *op) {
     for (Type t : env.slot(i))
       if (!holds(slot.constraint, t))
         return c.fail(Rule::SlotType, op, "'%s' must be %s, found %s", slot.name, constraintText(slot.constraint),
-                      shortType(t).c_str());
+                      typeText(t).c_str());
   }
   if (op->is(Opcode::tt_call)) return true; // TIR-V019, with a fast symbol table
   return tir::checkTypes(env) || c.fail(Rule::TypeRules, op, "%s", env.error.c_str());
@@ -233,13 +240,13 @@ bool Verifier::checkElementwise(const Op *op) {
     Type t = i < op->nops ? op->operand(i)->type : op->result(i - op->nops)->type;
     if (!t->isTensor()) {
       if (tile && i >= op->nops)
-        return c.fail(Rule::Elementwise, op, "gives the scalar %s for the tile %s", shortType(t).c_str(),
-                      shortType(tile).c_str());
+        return c.fail(Rule::Elementwise, op, "gives the scalar %s for the tile %s", typeText(t).c_str(),
+                      typeText(tile).c_str());
     } else if (tile && !sameShape(tile, t)) {
-      return c.fail(Rule::Elementwise, op, "has tiles of different shapes, %s and %s", shortType(tile).c_str(),
-                    shortType(t).c_str());
+      return c.fail(Rule::Elementwise, op, "has tiles of different shapes, %s and %s", typeText(tile).c_str(),
+                    typeText(t).c_str());
     } else if (!tile && i >= op->nops && op->nops) {
-      return c.fail(Rule::Elementwise, op, "gives the tile %s, but no operand is a tile", shortType(t).c_str());
+      return c.fail(Rule::Elementwise, op, "gives the tile %s, but no operand is a tile", typeText(t).c_str());
     } else {
       tile = t;
     }
@@ -263,7 +270,7 @@ bool Verifier::checkSuccessors(const Op *op) {
     for (unsigned i = 0; i < n; ++i)
       if (op->operand(first + i)->type != b->arg(i)->type)
         return c.fail(Rule::Successor, op, "passes %s as argument %u of successor %u, which is %s",
-                      shortType(op->operand(first + i)->type).c_str(), i, s, shortType(b->arg(i)->type).c_str());
+                      typeText(op->operand(first + i)->type).c_str(), i, s, typeText(b->arg(i)->type).c_str());
   }
   return true;
 }
