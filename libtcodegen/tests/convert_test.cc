@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Conversions against LLVM's APFloat; integer and float arithmetic against plain C++.
+#include "common/numfmt.hh"
 #include "jit.hh"
 #include "llvm/ADT/APFloat.h"
 #include "llvm/ADT/APSInt.h"
@@ -157,6 +158,34 @@ TEST(Convert, TowardZero) {
     }
 }
 
+TEST(Convert, Saturating) { // against the house's own number formats, which the interpreter uses
+  struct {
+    Float f;
+    tessera::num::Format n;
+  } const to8[] = {{Float::f8e4m3fn, tessera::num::Format::F8E4M3FN},
+                   {Float::f8e5m2, tessera::num::Format::F8E5M2},
+                   {Float::f8e4m3fnuz, tessera::num::Format::F8E4M3FNUZ},
+                   {Float::f8e5m2fnuz, tessera::num::Format::F8E5M2FNUZ}};
+  for (Float from : {Float::f32, Float::f64, Float::f16})
+    for (auto to : to8) {
+      SCOPED_TRACE(testing::Message() << "from " << int(from) << " to " << int(to.f));
+      run(
+          width(from), 8, samples(from), {}, element(from), element(to.f),
+          [=](llvm::IRBuilder<> &b, llvm::Value *x, llvm::Value *) {
+            return emit_convert(b, x, from, to.f, Rounding::nearest_even, Overflow::saturate);
+          },
+          [=](uint64_t x, uint64_t, uint64_t r) {
+            APFloat v(semantics(from), APInt(width(from), x));
+            bool lost;
+            v.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven, &lost);
+            APFloat got(semantics(to.f), APInt(8, r));
+            if (v.isNaN()) return got.isNaN();
+            return r == tessera::num::encode(to.n, v.convertToDouble(), tessera::num::Round::RNE,
+                                             tessera::num::Overflow::Saturate);
+          });
+    }
+}
+
 TEST(Convert, FloatToInt) {
   for (Float from : {Float::f16, Float::bf16, Float::f32, Float::f64, Float::f8e5m2})
     for (unsigned bits : {8u, 16u, 32u, 64u})
@@ -257,6 +286,32 @@ TEST(Arithmetic, Remainder) {
       [](uint64_t x, uint64_t y, uint64_t r) {
         return same_float(r, std::fmod(std::bit_cast<float>(uint32_t(x)), std::bit_cast<float>(uint32_t(y))));
       });
+}
+
+TEST(Arithmetic, FusedMultiplyAddOfNarrowFormats) {
+  for (Float f : {Float::f16, Float::bf16}) {
+    std::mt19937_64 random(5);
+    std::vector<uint64_t> xs, ys;
+    for (int i = 0; i < 200000; ++i) xs.push_back(random() & 0xffff), ys.push_back(random() & 0xffff);
+    // z is made of x and y inside, so that sums cancel, tie, and differ by far more than a double holds.
+    auto third = [](uint64_t x, uint64_t y) { return (x * 0x9e37 ^ y * 0x85eb ^ (x & 3 ? y << 4 : x)) & 0xffff; };
+    run(
+        16, 16, xs, ys, element(f), element(f),
+        [=](llvm::IRBuilder<> &b, llvm::Value *x, llvm::Value *y) {
+          llvm::Type *i16 = x->getType()->getWithNewType(b.getInt16Ty());
+          auto c = [&](uint64_t v) { return llvm::ConstantInt::get(i16, v); };
+          llvm::Value *xi = b.CreateBitCast(x, i16), *yi = b.CreateBitCast(y, i16);
+          llvm::Value *low = b.CreateICmpNE(b.CreateAnd(xi, c(3)), c(0));
+          llvm::Value *z = b.CreateXor(b.CreateMul(xi, c(0x9e37)), b.CreateMul(yi, c(0x85eb)));
+          z = b.CreateXor(z, b.CreateSelect(low, b.CreateShl(yi, c(4)), xi));
+          return emit_fma(b, x, y, b.CreateBitCast(z, x->getType()), f);
+        },
+        [=](uint64_t x, uint64_t y, uint64_t r) {
+          APFloat a(semantics(f), APInt(16, x)), m(semantics(f), APInt(16, y)), z(semantics(f), APInt(16, third(x, y)));
+          a.fusedMultiplyAdd(m, z, APFloat::rmNearestTiesToEven);
+          return same(f, r, a);
+        });
+  }
 }
 
 std::vector<uint64_t> int_edges(unsigned bits) {

@@ -71,7 +71,7 @@ Value *f32_to_f16(IRBuilderBase &b, Value *x, Rounding rounding) {
   return b.CreateBitCast(undo_growth(b, narrow, back, x, like(x, b.getInt16Ty())), half);
 }
 
-Value *f32_to_fp8(IRBuilderBase &b, Value *x, Float to, Rounding rounding) {
+Value *f32_to_fp8(IRBuilderBase &b, Value *x, Float to, Rounding rounding, Overflow overflow) {
   const Fp8 f = fp8_of(to);
   const bool nearest = rounding == Rounding::nearest_even;
   const unsigned shift = 23 - f.mantissa;
@@ -105,7 +105,8 @@ Value *f32_to_fp8(IRBuilderBase &b, Value *x, Float to, Rounding rounding) {
   Value *code = b.CreateSelect(is_small, small, normal);
 
   if (nearest) {
-    code = b.CreateSelect(b.CreateICmpUGE(a, c(f.overflow)), c(f.has_infinity ? 0x7c : f.nan), code);
+    uint32_t beyond = overflow == Overflow::saturate ? f.largest : f.has_infinity ? 0x7c : f.nan;
+    code = b.CreateSelect(b.CreateICmpUGE(a, c(f.overflow)), c(beyond), code);
   } else {
     Value *too_large = b.CreateICmpUGT(code, c(f.largest));
     code = b.CreateSelect(b.CreateAnd(too_large, b.CreateNot(is_small)), c(f.largest), code);
@@ -149,12 +150,12 @@ Value *to_f32(IRBuilderBase &b, Value *x, Float from) {
   }
 }
 
-Value *f32_to(IRBuilderBase &b, Value *x, Float to, Rounding rounding) {
+Value *f32_to(IRBuilderBase &b, Value *x, Float to, Rounding rounding, Overflow overflow = Overflow::format) {
   switch (to) {
   case Float::f32: return x;
   case Float::f16: return f32_to_f16(b, x, rounding);
   case Float::bf16: return f32_to_bf16(b, x, rounding);
-  default: return f32_to_fp8(b, x, to, rounding);
+  default: return f32_to_fp8(b, x, to, rounding, overflow);
   }
 }
 
@@ -188,19 +189,39 @@ Type *storage_type(LLVMContext &context, Float format) {
   }
 }
 
-Value *emit_convert(IRBuilderBase &b, Value *x, Float from, Float to, Rounding rounding) {
+Value *emit_convert(IRBuilderBase &b, Value *x, Float from, Float to, Rounding rounding, Overflow overflow) {
   if (from == to) return x;
   IRBuilderBase::FastMathFlagGuard guard(b);
   b.clearFastMathFlags();
   if (from == Float::f64) {
-    if (to != Float::f32) return f32_to(b, f64_to_f32_odd(b, x), to, rounding);
+    if (to != Float::f32) return f32_to(b, f64_to_f32_odd(b, x), to, rounding, overflow);
     Value *narrow = b.CreateFPTrunc(x, like(x, b.getFloatTy()));
     if (rounding == Rounding::nearest_even) return narrow;
     Type *i32 = like(x, b.getInt32Ty());
     return b.CreateBitCast(undo_growth(b, narrow, b.CreateFPExt(narrow, x->getType()), x, i32), narrow->getType());
   }
   Value *f32 = to_f32(b, x, from);
-  return to == Float::f64 ? b.CreateFPExt(f32, like(x, b.getDoubleTy())) : f32_to(b, f32, to, rounding);
+  return to == Float::f64 ? b.CreateFPExt(f32, like(x, b.getDoubleTy())) : f32_to(b, f32, to, rounding, overflow);
+}
+
+Value *emit_fma(IRBuilderBase &b, Value *x, Value *y, Value *z, Float format) {
+  IRBuilderBase::FastMathFlagGuard guard(b);
+  b.clearFastMathFlags();
+  if (format == Float::f32 || format == Float::f64) return b.CreateIntrinsic(Intrinsic::fma, {x->getType()}, {x, y, z});
+  Type *f64 = like(x, b.getDoubleTy()), *i64 = like(x, b.getInt64Ty());
+  auto widen = [&](Value *v) { return b.CreateFPExt(to_f32(b, v, format), f64); };
+  // The product is exact in double. The sum is rounded to odd: where it lost something (Knuth's two-sum says what)
+  // and its last bit is even, the neighbour on the side of the lost part is taken. Rounding that again is right.
+  Value *p = b.CreateFMul(widen(x), widen(y)), *c = widen(z), *s = b.CreateFAdd(p, c);
+  Value *part = b.CreateFSub(s, p);
+  Value *lost = b.CreateFAdd(b.CreateFSub(p, b.CreateFSub(s, part)), b.CreateFSub(c, part));
+  Value *bits = b.CreateBitCast(s, i64), *zero = ConstantFP::get(f64, 0.0);
+  Value *inexact = b.CreateFCmpONE(lost, zero); // false for infinities and NaN
+  Value *even = b.CreateICmpEQ(b.CreateAnd(bits, splat(i64, 1)), splat(i64, 0));
+  Value *outward = b.CreateICmpSGE(b.CreateXor(bits, b.CreateBitCast(lost, i64)), splat(i64, 0)); // equal signs
+  Value *step = b.CreateSelect(outward, splat(i64, 1), Constant::getAllOnesValue(i64));
+  Value *odd = b.CreateSelect(b.CreateAnd(inexact, even), b.CreateAdd(bits, step), bits);
+  return emit_convert(b, b.CreateBitCast(odd, f64), Float::f64, format);
 }
 
 Value *emit_float_to_int(IRBuilderBase &b, Value *x, Float from, Type *to, bool is_signed) {

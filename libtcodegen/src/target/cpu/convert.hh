@@ -15,15 +15,20 @@ namespace tcodegen {
 
 enum class Float : uint8_t { f16, bf16, f32, f64, f8e4m3fn, f8e5m2, f8e4m3fnuz, f8e5m2fnuz };
 enum class Rounding : uint8_t { nearest_even, toward_zero };
+/// Of 8-bit formats, rounded to nearest: `format` gives infinity where the format has one, else NaN (arith.truncf, as
+/// LLVM's APFloat does); `saturate` gives the largest finite value of the sign, for infinities too (tt.fp_to_fp).
+enum class Overflow : uint8_t { format, saturate };
 
 /// The LLVM type that holds a value in memory and between conversions: half for f16, i16 for bf16, i8 for fp8.
 llvm::Type *storage_type(llvm::LLVMContext &context, Float format);
 
-/// Between any two formats, rounded once. Nearest-even overflow gives infinity where the format has one, else NaN
-/// (E4M3FN, both FNUZ), as LLVM's APFloat does; toward zero gives the largest finite value. NaN stays NaN, and
-/// narrowing makes it quiet. FNUZ has no -0.
+/// Between any two formats, rounded once. Toward zero, a finite value that is too large gives the largest finite
+/// value. NaN stays NaN, and narrowing makes it quiet. FNUZ has no -0.
 llvm::Value *emit_convert(llvm::IRBuilderBase &b, llvm::Value *x, Float from, Float to,
-                          Rounding rounding = Rounding::nearest_even);
+                          Rounding rounding = Rounding::nearest_even, Overflow overflow = Overflow::format);
+
+/// x·y + z rounded once to the format; values in storage form.
+llvm::Value *emit_fma(llvm::IRBuilderBase &b, llvm::Value *x, llvm::Value *y, llvm::Value *z, Float format);
 
 /// Toward zero, saturating, NaN → 0. `to` is i1 … i64 (scalar type).
 llvm::Value *emit_float_to_int(llvm::IRBuilderBase &b, llvm::Value *x, Float from, llvm::Type *to, bool is_signed);
