@@ -69,14 +69,20 @@ static int run(const Options &options) {
   tkernels_session_destroy(session);
   if (code) return code;
 
-  if (options.has("--time"))
-    std::fprintf(stderr, "%s: compile %.2f ms, cache %.2f ms, object %zu bytes\n", path.c_str(), double(event.compile_ns) * 1e-6, double(event.cache_ns) * 1e-6, object.size());
   const void *data = object.data();
   size_t size = object.size();
   tessera::Result<tessera::tko::Object> parsed = tessera::ok_status();
-  if (stage) {
+  if (stage || options.has("--time")) {
     parsed = tessera::tko::read(object.data(), object.size());
     if (!parsed.ok()) return error(exit_runtime, "the compiler's object cannot be read: %s", parsed.status.message.c_str());
+  }
+  if (options.has("--time")) {
+    uint64_t image = 0;
+    for (const auto &s : parsed.value.image.segments) image += s.bytes.size() + s.zero_fill;
+    std::fprintf(stderr, "%s: compile %.2f ms, cache %.2f ms, object %zu bytes, image %llu bytes\n", path.c_str(), double(event.compile_ns) * 1e-6,
+                 double(event.cache_ns) * 1e-6, object.size(), (unsigned long long)image);
+  }
+  if (stage) {
     const tessera::tko::Stage *found = nullptr;
     for (const auto &s : parsed.value.stages)
       if (s.name == emit) found = &s;
