@@ -16,6 +16,7 @@ namespace {
 int failures, cases;
 std::string messages;
 std::set<unsigned> broken;
+std::set<Opcode> seen; // in cases that verify
 
 void sink(void *, Severity, const char *text, size_t size) { messages.append(text, size).append("\n"); }
 
@@ -52,6 +53,7 @@ void runCase(const std::string &where, const std::string &text) {
   std::unique_ptr<Module> m = parseText(ctx, source, where);
   if (!m) return expect(false, where, "does not parse: " + messages);
   judge(where, expected, verifyModule(*m));
+  if (expected == "ok") m->op->walk([](Op *op) { seen.insert(op->code); });
 }
 
 void runFile(const char *path) {
@@ -242,6 +244,8 @@ void inference() {
 void coverage() {
   for (unsigned n = 1; n < 100; ++n)
     if (ruleText(n)) expect(broken.count(n), "rules.inc", "no case breaks rule " + std::to_string(n));
+  for (unsigned i = 1; i < (unsigned)Opcode::count_; ++i)
+    expect(seen.count((Opcode)i), "op table", "no case has '" + std::string(opInfo((Opcode)i).name) + "'");
   expect(!ruleText(0), "rules.inc", "there is no rule 0");
 }
 
