@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Reads files of IR and checks the round trip of each, in text and through bytecode.
-//   text_matrix [--quiet] [--syntax 3.N] [--out DIR] [--time] FILE…   or: @LIST (a file of file names)
+//   text_matrix [--quiet] [--syntax 3.N] [--out DIR] [--compare DIR] [--time] FILE…   or: @LIST (a file of file names)
 // Without files: those below $TESSERA_CORPUS (ttir, ttir39); without that: exit 77 (skipped).
 // --syntax prints in that release's syntax (into DIR) instead of comparing with the source.
+// --compare DIR compares each FILE with the file of the same name in DIR: tokens, then locations.
 // Last line: `N of M`. Exit 1 if N < M.
 #include "bytecode/bytecode.hh"
 #include "text/roundtrip.hh"
@@ -84,13 +85,14 @@ tessera::Status measure(const std::string &text, const std::string &path, Times 
 int main(int argc, char **argv) {
   std::vector<std::string> files;
   Syntax syntax = Syntax::Auto;
-  std::string out_dir;
+  std::string out_dir, other_dir;
   bool time = false;
   for (int i = 1; i < argc; ++i) {
     std::string a = argv[i];
     if (a == "--time") time = true;
     else if (a == "--syntax" && i + 1 < argc) syntax = static_cast<Syntax>(30 + std::atoi(argv[++i] + 2));
     else if (a == "--out" && i + 1 < argc) out_dir = argv[++i];
+    else if (a == "--compare" && i + 1 < argc) other_dir = argv[++i];
     else if (a[0] == '@') {
       std::string list;
       readFile(a.substr(1), list);
@@ -117,9 +119,17 @@ int main(int argc, char **argv) {
                 &messages);
     tessera::Status st = tessera::ok_status();
     if (!readFile(path, text)) st = tessera::fail(tessera::Code::IO, "cannot be opened");
-    else if (time) st = measure(text, path, t);
-    else if (syntax == Syntax::Auto) st = roundTrip(ctx, text, path, {});
-    else if (auto m = parseText(ctx, text, path)) {
+    else if (!other_dir.empty()) {
+      std::string other;
+      if (!readFile(other_dir + path.substr(path.rfind('/')), other)) st = tessera::fail(tessera::Code::IO, "no other text");
+      else st = compareText(text, other);
+      if (st.ok()) {
+        auto a = parseText(ctx, text, path), b = parseText(ctx, other, path);
+        st = a && b ? compareLocations(*a, *b) : tessera::fail(tessera::Code::PARSE, "cannot be read");
+      }
+    } else if (time) st = measure(text, path, t);
+    else if (auto m = parseText(ctx, text, path); m && syntax == Syntax::Auto) st = roundTrip(*m, text, {});
+    else if (m) {
       std::string out;
       st = printText(*m, PrintOptions{.syntax = syntax, .locations = true}, out);
       if (st.ok()) {

@@ -5,11 +5,13 @@
 
 #include "attr.h"
 #include "builder.h"
+#include "bytecode.h"
 #include "context.h"
 #include "interp.h"
 #include "module.h"
 #include "opcodes.h"
 #include "pass.h"
+#include "text.h"
 #include "type.h"
 #include "verify.h"
 #include "version.h"

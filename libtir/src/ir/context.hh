@@ -71,6 +71,8 @@ public:
   // diagnostics: the sink receives whole messages ("k.ttir:3:7: error: …" plus source line and caret)
   using Sink = void (*)(void *user, Severity severity, const char *text, size_t size);
   void setSink(Sink s, void *user) { sink = s; sinkUser = user; }
+  Sink getSink() const { return sink; }
+  void *getSinkUser() const { return sinkUser; }
   void report(Severity severity, const std::string &text);
 
 private:

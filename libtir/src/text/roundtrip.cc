@@ -263,30 +263,36 @@ Status step(const char *what, Status s) {
 
 Status compareLocations(const Module &a, const Module &b) { return compareOps(a.op, b.op); }
 
-Status roundTrip(Context &ctx, std::string_view text, std::string_view name, const RoundTrip &o) {
-  std::unique_ptr<Module> m = parseText(ctx, text, name);
-  if (!m) return fail(Code::PARSE, "the text cannot be read");
-  PrintOptions p{.syntax = o.syntax, .locations = true};
-  std::string printed;
-  TESSERA_TRY(step("printing", printText(*m, p, printed)));
-  bool as_read = o.syntax == Syntax::Auto || o.syntax == m->syntax;
-  if (as_read) TESSERA_TRY(step("text", compareText(text, printed)));
-  std::unique_ptr<Module> again = parseText(ctx, printed, name);
+Status roundTrip(const Module &m, std::string_view source, const RoundTrip &o) {
+  PrintOptions p{.locations = true};
+  std::string printed, twice, bytes, third;
+  TESSERA_TRY(step("printing", printText(m, p, printed)));
+  bool from_bytes = looksLikeBytecode(source);
+  if (!from_bytes) TESSERA_TRY(step("text", compareText(source, printed)));
+  std::unique_ptr<Module> again = parseText(m.ctx, printed, m.source_name);
   if (!again) return fail(Code::PARSE, "what was printed cannot be read");
-  TESSERA_TRY(step("locations", compareLocations(*m, *again)));
-  std::string twice;
+  TESSERA_TRY(step("locations", compareLocations(m, *again)));
+  p.syntax = again->syntax == Syntax::Auto ? m.syntax : Syntax::Auto;
   TESSERA_TRY(step("printing again", printText(*again, p, twice)));
-  if (printed != twice) return step("printing again", compareText(printed, twice));
+  if (printed != twice) {
+    TESSERA_TRY(step("printing again", compareText(printed, twice)));
+    return fail(Code::PARSE, "printing again: names of values or locations changed");
+  }
   if (!o.bytecode) return tessera::ok_status();
-  std::string bytes, third;
-  TESSERA_TRY(step("bytecode", writeBytecode(*m, {}, bytes)));
-  auto back = readBytecode(ctx, bytes, name);
+  TESSERA_TRY(step("bytecode", writeBytecode(m, {}, bytes)));
+  if (from_bytes && bytes != source) {
+    std::string bare;
+    TESSERA_TRY(step("bytecode", writeBytecode(m, BytecodeOptions{.debug = false}, bare)));
+    if (bare != source) return fail(Code::PARSE, "bytecode: written back, the bytes differ");
+  }
+  auto back = readBytecode(m.ctx, bytes, m.source_name);
   TESSERA_TRY(step("bytecode", back.status));
+  p.syntax = Syntax::Auto;
   TESSERA_TRY(step("bytecode", printText(*back.value, p, third)));
-  TESSERA_TRY(step("bytecode", compareLocations(*m, *back.value)));
+  TESSERA_TRY(step("bytecode", compareLocations(m, *back.value)));
   if (printed != third) {
     TESSERA_TRY(step("bytecode", compareText(printed, third)));
-    return fail(Code::PARSE, "bytecode: names or locations are lost");
+    return fail(Code::PARSE, "bytecode: names of values or locations are lost");
   }
   return tessera::ok_status();
 }

@@ -14,10 +14,10 @@ tessera::Status compareText(std::string_view a, std::string_view b);
 tessera::Status compareLocations(const Module &a, const Module &b);
 
 struct RoundTrip {
-  bool bytecode = true;          // also through bytecode
-  Syntax syntax = Syntax::Auto;  // Auto: as read; the comparison then is with the source
+  bool bytecode = true; // also through bytecode
 };
-/// Text → module → text → module (→ bytecode → module → text): all texts agree with the source, all locations too.
-tessera::Status roundTrip(Context &ctx, std::string_view text, std::string_view name, const RoundTrip &options);
+/// Module → text → module → text (→ bytecode → module → text): all texts agree with the source that the module was
+/// read from, all locations with the module's. A source in bytecode is written back byte for byte.
+tessera::Status roundTrip(const Module &module, std::string_view source, const RoundTrip &options);
 
 } // namespace tir
