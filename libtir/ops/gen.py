@@ -12,7 +12,7 @@ import tomllib
 from pathlib import Path
 
 sys.dont_write_bytecode = True  # no __pycache__ in the source tree
-from emit import builder_c, builder_h, docs, enum_c, opcodes_h
+from emit import Builder, buildable, builder_c, builder_h, docs, enum_c, opcodes_h
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -269,6 +269,10 @@ def main(args):
         if '--check' not in args:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
+    exported = set(re.findall(r'\btir_build_\w+(?=;)', (ROOT / 'libtir.sym').read_text()))
+    hidden = [n for n in (Builder(o).name for o in buildable(ops)) if n not in exported]
+    if hidden:
+        sys.exit('libtir.sym does not export ' + ', '.join(hidden))
     if '--check' in args and stale:
         sys.exit('not up to date, run libtir/ops/gen.py: ' + ', '.join(stale))
 
