@@ -56,9 +56,13 @@ int64_t sign_extend(uint64_t bits, uint32_t size) {
 std::string value_text(Kind kind, uint64_t bits, bool hex, bool is_signed) {
   uint32_t size = kind_size(kind);
   num::Format f;
-  if (hex || kind == Kind::ptr) return format("0x%0*llx", int(size * 2), (unsigned long long)bits);
-  if (float_format(kind, &f)) return format("%f", num::decode(f, bits));
-  if (kind == Kind::i1) return bits & 1 ? "1" : "0";
+  if (hex || kind == Kind::ptr)
+    return format("0x%0*llx", kind == Kind::i1 ? 1 : int(size * 2), (unsigned long long)bits);
+  if (float_format(kind, &f)) {
+    double d = num::decode(f, bits);
+    return d != d ? "nan" : format("%f", d); // printf would show the sign
+  }
+  if (kind == Kind::i1) return !(bits & 1) ? "0" : is_signed ? "-1" : "1";
   if (is_signed) return format("%lld", (long long)sign_extend(bits, size));
   return format("%llu", (unsigned long long)bits);
 }
@@ -78,12 +82,14 @@ std::string print_text(const Message &m, const uint32_t grid[3], uint64_t progra
   if (m.element == Kind::none || !values) return pid + m.text + "\n";
   std::string operand = m.operands > 1 ? format("(operand %u) ", m.operand) : std::string();
   for (uint64_t i = 0; i < count; ++i) {
-    std::string index; // of element i, row-major, last dimension fastest
+    std::string index; // of element i, row-major; each right-aligned to the digits of its dimension
     uint64_t rest = i;
     for (size_t d = m.shape.size(); d-- > 0;) {
       uint64_t extent = uint64_t(m.shape[d]);
-      index = format("%llu", (unsigned long long)(d ? rest % extent : rest)) + (index.empty() ? "" : ", ") +
-              index;
+      int width = 0;
+      for (uint64_t p = 1; p < extent; p *= 10) ++width;
+      index = format("%*llu", width, (unsigned long long)(d ? rest % extent : rest)) +
+              (index.empty() ? "" : ", ") + index;
       rest /= extent;
     }
     out += pid + " idx (" + index + ")" + m.text + operand +
@@ -130,12 +136,12 @@ Status check_arguments(const Object &o, const void *const *args, uint32_t nargs)
                   "kernel %s: argument %u (%s) is an i1 and must be 0 or 1, but is %llu", entry, i, name,
                   (unsigned long long)bits);
     num::Format f;
-    std::string value =
-        desc ? format("0x%016llx", (unsigned long long)bits) : value_text(a.kind, bits, false, true);
+    std::string value = desc ? format("0x%016llx", (unsigned long long)bits)
+                             : value_text(a.kind, bits, false, a.kind != Kind::i1);
     if (a.constant && bits != a.constant_bits)
       return fail(Code::INVALID_ARGUMENT,
                   "kernel %s: argument %u (%s) was compiled as the constant %s, but is %s", entry, i, name,
-                  value_text(a.kind, a.constant_bits, false, true).c_str(), value.c_str());
+                  value_text(a.kind, a.constant_bits, false, a.kind != Kind::i1).c_str(), value.c_str());
     if (a.divisibility > 1 && !float_format(a.kind, &f) && bits % a.divisibility)
       return fail(Code::INVALID_ARGUMENT,
                   "kernel %s: argument %u (%s) is promised to be divisible by %llu, but is %s", entry, i,

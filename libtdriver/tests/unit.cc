@@ -244,8 +244,15 @@ TEST(Text, Prints) {
   EXPECT_EQ(text(print_message(Kind::i16, {2}), small, 2),
             "pid (1, 0, 2) idx (0) v: -1\npid (1, 0, 2) idx (1) v: 2\n");
   uint8_t flags[2] = {1, 0};
-  EXPECT_EQ(text(print_message(Kind::i1, {1, 2}), flags, 2),
+  EXPECT_EQ(text(print_message(Kind::i1, {1, 2}, false, false), flags, 2),
             "pid (1, 0, 2) idx (0, 0) v: 1\npid (1, 0, 2) idx (0, 1) v: 0\n");
+  EXPECT_EQ(text(print_message(Kind::i1, {}), flags, 1), "pid (1, 0, 2) idx () v: -1\n");
+  EXPECT_EQ(text(print_message(Kind::i1, {}, true), flags, 1), "pid (1, 0, 2) idx () v: 0x1\n");
+  std::vector<int8_t> wide(22, 3);
+  std::string lines = text(print_message(Kind::i8, {2, 11}), wide.data(), wide.size());
+  EXPECT_NE(lines.find("idx (1,  9) v: 3\npid (1, 0, 2) idx (1, 10) v: 3\n"), std::string::npos) << lines;
+  float nan = -__builtin_nanf("");
+  EXPECT_EQ(text(print_message(Kind::f32, {}), &nan, 1), "pid (1, 0, 2) idx () v: nan\n");
   float f = -1.5f;
   EXPECT_EQ(text(print_message(Kind::f32, {}), &f, 1), "pid (1, 0, 2) idx () v: -1.500000\n");
   EXPECT_EQ(text(print_message(Kind::f32, {}, true), &f, 1), "pid (1, 0, 2) idx () v: 0xbfc00000\n");
