@@ -25,9 +25,11 @@ static bool denseOk(const char *what, Type t) {
 
 static bool sameContext(const char *what, const Context *c, uint32_t n, const tir_attr *items) {
   if (n && !items) return bad("%s: %u entries announced, the array is NULL", what, n), false;
-  for (uint32_t i = 0; i < n; ++i)
+  for (uint32_t i = 0; i < n; ++i) {
     if (!items[i] || unwrap(items[i])->ctx != c)
       return bad("%s: entry %u is %s", what, i, items[i] ? "of another context" : "NULL"), false;
+    if (unwrap(items[i])->depth >= 2 * kMaxDepth) return bad("%s: nested deeper than %u", what, 2 * kMaxDepth), false;
+  }
   return true;
 }
 

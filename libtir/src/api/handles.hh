@@ -36,6 +36,9 @@ inline tir_use wrap(Use *u) { return reinterpret_cast<tir_use>(u); }
 /// For functions that return a handle: sets the last message, gives null (converts to every handle).
 [[gnu::format(printf, 1, 2)]] std::nullptr_t bad(const char *format, ...);
 
+/// Types and attributes made through the API nest no deeper: printing, hashing and writing them is recursive.
+inline constexpr uint32_t kMaxDepth = 256;
+
 /// The op behind a handle, or null with a message when it is NULL or erased. `what` names the function.
 Op *liveOp(tir_op op, const char *what);
 

@@ -23,6 +23,8 @@ static bool blockOk(const char *what, Type elem, uint32_t rank, const int64_t *s
   if (rank > TIR_MAX_RANK) return bad("%s: rank %u; at most %d", what, rank, TIR_MAX_RANK), false;
   if (rank && !shape) return bad("%s: shape is NULL, rank is %u", what, rank), false;
   if (enc && enc->ctx != elem->ctx) return bad("%s: encoding is of another context", what), false;
+  if (elem->depth >= kMaxDepth || (enc && enc->depth >= kMaxDepth))
+    return bad("%s: nested deeper than %u", what, kMaxDepth), false;
   int64_t n = 1;
   for (uint32_t i = 0; i < rank; ++i) {
     if (shape[i] < 1)
@@ -35,9 +37,11 @@ static bool blockOk(const char *what, Type elem, uint32_t rank, const int64_t *s
 static bool allOf(const char *what, const Context *c, uint32_t n, const tir_type *types) {
   if (n && !types) return bad("%s: %u types announced, the array is NULL", what, n), false;
   if (n > 65536) return bad("%s: %u types; at most 65536", what, n), false;
-  for (uint32_t i = 0; i < n; ++i)
+  for (uint32_t i = 0; i < n; ++i) {
     if (!types[i] || unwrap(types[i])->ctx != c)
       return bad("%s: type %u is %s", what, i, types[i] ? "of another context" : "NULL"), false;
+    if (unwrap(types[i])->depth >= kMaxDepth) return bad("%s: nested deeper than %u", what, kMaxDepth), false;
+  }
   return true;
 }
 
@@ -66,6 +70,7 @@ tir_type tir_type_ptr(tir_type pointee, uint32_t space) {
   Type t = unwrap(pointee);
   if (t->kind == TypeKind::Function || t->kind == TypeKind::None)
     return bad("tir_type_ptr: no pointers to functions or none");
+  if (t->depth >= kMaxDepth) return bad("tir_type_ptr: nested deeper than %u", kMaxDepth);
   return wrap(t->ctx->ptr(t, space));
 }
 tir_type tir_type_tensor(tir_type element, uint32_t rank, const int64_t *shape, tir_attr encoding) {

@@ -182,6 +182,27 @@ template <class T> Span<T> Context::copy(Span<T> s) {
   return {p, s.count};
 }
 
+static uint32_t depthOf(const TypeData &t) {
+  uint32_t d = 0;
+  if (t.elem) d = t.elem->depth;
+  if (t.enc) d = std::max(d, t.enc->depth);
+  for (Type m : t.types) d = std::max(d, m ? m->depth : 0);
+  return d + 1;
+}
+static uint32_t depthOf(const AttrData &a) {
+  uint32_t d = 0;
+  if (a.type) d = a.type->depth;
+  for (Attr x : a.attrs) d = std::max(d, x ? x->depth : 0);
+  for (const NamedAttr &e : a.entries) d = std::max(d, e.value ? e.value->depth : 0);
+  if (a.loc) d = std::max(d, a.loc->depth);
+  return d + 1;
+}
+static uint32_t depthOf(const LocData &l) {
+  uint32_t d = l.meta ? l.meta->depth : 0;
+  for (Loc m : l.locs) d = std::max(d, m ? m->depth : 0);
+  return d + 1;
+}
+
 const TypeData *Context::unique(const TypeData &probe) {
   uint64_t h = hashOf(probe);
   if (auto *t = tables->types.find(h, [&](const TypeData &t) { return equal(t, probe); })) return t;
@@ -191,6 +212,7 @@ const TypeData *Context::unique(const TypeData &probe) {
   d->types = copy(probe.types);
   d->ctx = this;
   d->id = tables->types.count;
+  d->depth = depthOf(*d);
   tables->types.insert(d, h);
   return d;
 }
@@ -206,6 +228,7 @@ const AttrData *Context::unique(const AttrData &probe) {
   d->ints = copy(probe.ints);
   d->ctx = this;
   d->id = tables->attrs.count;
+  d->depth = depthOf(*d);
   tables->attrs.insert(d, h);
   return d;
 }
@@ -218,6 +241,7 @@ const LocData *Context::unique(const LocData &probe) {
   d->locs = copy(probe.locs);
   d->ctx = this;
   d->id = tables->locs.count;
+  d->depth = depthOf(*d);
   tables->locs.insert(d, h);
   return d;
 }
@@ -332,14 +356,19 @@ Loc Context::fileLoc(std::string_view file, unsigned line, unsigned col, unsigne
                         .end_line = end_line, .end_col = end_col});
 }
 Loc Context::nameLoc(std::string_view name, Loc child) {
+  if (child && child->depth >= kMaxLocDepth) child = nullptr;
   return unique(LocData{.kind = LocKind::Name, .text = str(name), .locs = {&child, child ? 1u : 0u}});
 }
 Loc Context::callSiteLoc(Loc callee, Loc caller) {
   Loc both[2] = {callee ? callee : unknownLoc(), caller ? caller : unknownLoc()};
+  if (std::max(both[0]->depth, both[1]->depth) >= kMaxLocDepth) return both[1]->depth < both[0]->depth ? both[1] : both[0];
   return unique(LocData{.kind = LocKind::CallSite, .locs = {both, 2}});
 }
 Loc Context::fusedLoc(Span<Loc> members, Attr meta) {
-  return unique(LocData{.kind = LocKind::Fused, .locs = members, .meta = meta});
+  std::vector<Loc> kept;
+  for (Loc m : members)
+    if (!m || m->depth < kMaxLocDepth) kept.push_back(m);
+  return unique(LocData{.kind = LocKind::Fused, .locs = {kept.data(), static_cast<uint32_t>(kept.size())}, .meta = meta});
 }
 
 // ---- diagnostics ------------------------------------------------------------------------------------------
@@ -348,8 +377,9 @@ void Context::report(Severity severity, const std::string &text) {
   if (sink) sink(sinkUser, severity, text.data(), text.size());
 }
 
-static bool appendLoc(Loc loc, std::string &out, int depth) {
-  if (!loc || depth > 64) return false; // deeper chains only come from hostile input
+/// `budget` bounds the visits: shared parts of hostile locations multiply.
+static bool appendLoc(Loc loc, std::string &out, int &budget) {
+  if (!loc || --budget < 0) return false;
   switch (loc->kind) {
   case LocKind::Unknown: return false;
   case LocKind::File:
@@ -357,15 +387,15 @@ static bool appendLoc(Loc loc, std::string &out, int depth) {
     out += tessera::format(":%u:%u", loc->line, loc->col);
     return true;
   case LocKind::Name:
-    if (!loc->locs.empty() && appendLoc(loc->locs[0], out, depth + 1)) return true;
+    if (!loc->locs.empty() && appendLoc(loc->locs[0], out, budget)) return true;
     out += '"';
     out += loc->text.view();
     out += '"';
     return true;
   case LocKind::CallSite: {
-    bool any = appendLoc(loc->locs[0], out, depth + 1);
+    bool any = appendLoc(loc->locs[0], out, budget);
     std::string caller;
-    if (appendLoc(loc->locs[1], caller, depth + 1)) {
+    if (appendLoc(loc->locs[1], caller, budget)) {
       if (any) out += " at ";
       out += caller;
       any = true;
@@ -374,7 +404,7 @@ static bool appendLoc(Loc loc, std::string &out, int depth) {
   }
   case LocKind::Fused:
     for (Loc m : loc->locs)
-      if (appendLoc(m, out, depth + 1)) return true;
+      if (appendLoc(m, out, budget)) return true;
     return false;
   }
   return false;
@@ -382,7 +412,8 @@ static bool appendLoc(Loc loc, std::string &out, int depth) {
 
 std::string locText(Loc loc) {
   std::string out;
-  if (!appendLoc(loc, out, 0)) out = "<unknown location>";
+  int budget = 100;
+  if (!appendLoc(loc, out, budget)) out = "<unknown location>";
   return out;
 }
 

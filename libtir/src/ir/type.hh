@@ -70,6 +70,7 @@ struct TypeData {
   Str text{};           // Opaque
   Context *ctx = nullptr;
   uint32_t id = 0;      // dense number in the context, in order of creation
+  uint32_t depth = 0;   // nesting, 1 for what holds no other; walks of types are recursive
 
   bool isInt() const { return kind == TypeKind::Int; }
   bool isInt(unsigned w) const { return kind == TypeKind::Int && width == w; }
@@ -126,9 +127,13 @@ struct AttrData {
   Loc loc = nullptr;     // LocA
   Context *ctx = nullptr;
   uint32_t id = 0;
+  uint32_t depth = 0;
 };
 
 // ---- locations ------------------------------------------------------------------------------------------
+
+/// Call sites and fusions nest no deeper: what would is cut at the callee's end.
+inline constexpr uint32_t kMaxLocDepth = 512;
 
 enum class LocKind : uint8_t { Unknown, File, Name, CallSite, Fused };
 
@@ -141,6 +146,7 @@ struct LocData {
   Attr meta = nullptr;                 // Fused<meta>
   Context *ctx = nullptr;
   uint32_t id = 0;
+  uint32_t depth = 0;                  // at most kMaxLocDepth
 };
 
 } // namespace tir

@@ -10,11 +10,14 @@ namespace {
 using tessera::Code;
 
 // A chain of functions that call the next one twice grows exponentially; real modules stay far below.
-constexpr unsigned kMaxOps = 2'000'000;
+constexpr unsigned kMaxOps = 500'000;
+// Regions within regions; walks are recursive.
+constexpr unsigned kMaxNesting = 1000;
 
 class Inliner {
 public:
-  Inliner(Module &module, bool all) : m(module), noinline_too(all), state(module.num_ops, 0) {}
+  Inliner(Module &module, bool all) : m(module), noinline_too(all), state(module.num_ops, 0),
+                                    nesting(module.num_ops, 0) {}
 
   PassResult run() {
     std::vector<Op *> functions;
@@ -32,6 +35,7 @@ private:
   std::vector<uint8_t> state; // by operation id of the function
   std::vector<Op *> path;     // functions being visited
   std::vector<Op *> inlined;
+  std::vector<unsigned> nesting; // by operation id of a function that is done: how deep its regions go
   bool changed = false;
 
   /// The function that a call may be replaced by; null if the call stays.
@@ -72,10 +76,20 @@ private:
         continue;
       }
       state[top.function->id] = Done;
+      nesting[top.function->id] = depth(top.function);
       stack.pop_back();
       path.pop_back();
     }
     return tessera::ok_status();
+  }
+
+  static unsigned depth(const Op *o) {
+    unsigned deepest = 0;
+    for (unsigned r = 0; r < o->numRegions(); ++r)
+      for (Block *b = o->region(r)->first; b; b = b->next)
+        for (Op *x = b->first; x; x = x->next)
+          if (x->numRegions()) deepest = std::max(deepest, depth(x));
+    return deepest + 1;
   }
 
   tessera::Status recursion(const Op *call, const Op *callee) const {
@@ -111,6 +125,11 @@ private:
         return tessera::fail(Code::VERIFY, "%s: error: call of @%s takes %u results, the function gives %u",
                              locText(call->loc).c_str(), std::string(callee->strAttr("sym_name")).c_str(),
                              call->numResults(), b->last->numOperands());
+    unsigned level = nesting[callee->id];
+    for (const Op *o = call; o; o = o->parentOp()) ++level;
+    if (level > kMaxNesting)
+      return tessera::fail(Code::LIMIT, "%s: error: inlining nests regions deeper than %u",
+                           locText(call->loc).c_str(), kMaxNesting);
     std::vector<Value *> map;
     Op *copy = m.clone(callee, map);
     if (m.num_ops > kMaxOps)

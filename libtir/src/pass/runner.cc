@@ -30,8 +30,8 @@ std::string_view trim(std::string_view s) {
   return s;
 }
 
-/// Cuts the part before the next comma outside braces off the front of `s`.
-std::string_view cut(std::string_view &s) {
+/// Cuts the part before the next comma outside braces off the front of `s`; *more: there was a comma.
+std::string_view cut(std::string_view &s, bool *more = nullptr) {
   int depth = 0;
   size_t i = 0;
   for (; i < s.size(); ++i) {
@@ -40,6 +40,7 @@ std::string_view cut(std::string_view &s) {
     if (s[i] == ',' && depth <= 0) break;
   }
   std::string_view part = trim(s.substr(0, i));
+  if (more) *more = i < s.size();
   s.remove_prefix(i < s.size() ? i + 1 : i);
   return part;
 }
@@ -96,11 +97,8 @@ Status parseStep(std::string_view text, Step &step) {
 
 Status parsePipeline(std::string_view text, std::vector<Step> &steps) {
   if (trim(text).empty()) return tessera::ok_status();
-  bool more = true;
-  while (more) {
-    size_t before = text.size();
-    std::string_view part = cut(text);
-    more = before && !text.empty();
+  for (bool more = true; more;) {
+    std::string_view part = cut(text, &more);
     if (part.empty()) return fail(Code::INVALID_ARGUMENT, "the pipeline has an empty entry");
     if (steps.size() == 1000) return fail(Code::LIMIT, "the pipeline has more than 1000 passes");
     Step step{};
