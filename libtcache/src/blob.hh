@@ -12,9 +12,10 @@ struct tcache_blob {
 
   /// The bytes are for the caller to fill before anyone else sees the blob. One owner: the caller.
   static tcache_blob *create(size_t size) {
-    size_t total = alignment + ((size + alignment) & ~(alignment - 1)); // never empty, so data() is a real address
+    // Never empty, so data() is a real address.
+    size_t total = alignment + ((size + alignment) & ~(alignment - 1));
     void *memory = std::aligned_alloc(alignment, total);
-    if (!memory) std::abort(); // sizes are bounded by the callers: out of memory aborts everywhere in the house
+    if (!memory) std::abort(); // sizes are bounded by the callers; out of memory aborts in all of the house
     return new (memory) tcache_blob(size);
   }
   void retain() { owners_.fetch_add(1, std::memory_order_relaxed); }

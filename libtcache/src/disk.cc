@@ -60,12 +60,12 @@ int64_t wall_clock_ns() {
   return static_cast<int64_t>(now.tv_sec) * 1000000000 + now.tv_nsec;
 }
 
-// Times of use come from the wall clock, but never run backwards in one directory: the largest one given out is
-// the time of DIR/clock. So after a jump of the wall clock in either direction a later use is still later.
+// Times of use come from the wall clock, but never run backwards in one directory: the largest one given out
+// is the time of DIR/clock. So after a jump of the wall clock in either direction a later use is still later.
 int64_t DiskLayer::next_stamp() const {
   int64_t now = options_.now_ns ? options_.now_ns() : wall_clock_ns();
   std::string path = place_.dir + "/clock";
-  struct stat st {};
+  struct stat st{};
   if (::lstat(path.c_str(), &st) == 0) {
     int64_t last = static_cast<int64_t>(st.st_mtim.tv_sec) * 1000000000 + st.st_mtim.tv_nsec;
     if (now <= last) now = last + 1;
@@ -94,7 +94,7 @@ Status DiskLayer::read(const Key &key, BlobRef *out, uint64_t *inode) const {
     if (errno == ENOTDIR) return errno_status(ENOENT, "no entry", path);
     return errno_status(errno, errno == ENOENT ? "no entry" : "cannot open the entry", path);
   }
-  struct stat st {};
+  struct stat st{};
   if (::fstat(file.fd, &st) != 0) return errno_status(errno, "cannot examine the entry", path);
   *inode = st.st_ino;
   if (!S_ISREG(st.st_mode)) return fail(Code::CORRUPT, "%s: not a regular file", path.c_str());
@@ -114,7 +114,8 @@ Status DiskLayer::read(const Key &key, BlobRef *out, uint64_t *inode) const {
     got = tessera::read_at(file.fd, blob->data(), size, header_size);
     if (got < 0) return errno_status(errno, "cannot read the entry", path);
     if (static_cast<uint64_t>(got) != size)
-      status = fail(Code::CORRUPT, "%lld of %zu bytes of payload are there", static_cast<long long>(got), size);
+      status =
+          fail(Code::CORRUPT, "%lld of %zu bytes of payload are there", static_cast<long long>(got), size);
     else
       status = check_payload(head, blob->data(), size);
     if (status.ok() && out) *out = std::move(blob);
@@ -146,7 +147,7 @@ void DiskLayer::quarantine_file(const Key &key, uint64_t inode, const std::strin
     return;
   }
   std::string path = path_of(key);
-  struct stat st {};
+  struct stat st{};
   // Another process may have put a good one there meanwhile. (The window that is left costs a miss.)
   if (::lstat(path.c_str(), &st) != 0 || (inode && st.st_ino != inode)) return;
   static std::atomic<uint32_t> counter{0};
@@ -160,7 +161,8 @@ void DiskLayer::quarantine_file(const Key &key, uint64_t inode, const std::strin
     account(-1, -static_cast<int64_t>(st.st_size), nullptr);
   } else if (errno != ENOENT) {
     bool gone = ::unlink(path.c_str()) == 0;
-    log(options_.log, LogLevel::WARNING, "bad cache entry, %s: %s", gone ? "deleted" : "left in place", why.c_str());
+    log(options_.log, LogLevel::WARNING, "bad cache entry, %s: %s", gone ? "deleted" : "left in place",
+        why.c_str());
   }
 }
 
@@ -177,8 +179,9 @@ std::vector<Quarantined> list_quarantine(const std::string &place) {
   DIR *dir = ::opendir(place.c_str());
   if (!dir) return files;
   while (dirent *item = ::readdir(dir)) {
-    struct stat st {};
-    if (item->d_name[0] == '.' || ::fstatat(::dirfd(dir), item->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0) continue;
+    struct stat st{};
+    if (item->d_name[0] == '.' || ::fstatat(::dirfd(dir), item->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+      continue;
     files.push_back({item->d_name, static_cast<uint64_t>(st.st_size), st.st_ctim});
   }
   ::closedir(dir);
@@ -211,14 +214,17 @@ void DiskLayer::bound_quarantine() const {
 
 Status DiskLayer::store(const Key &key, const void *data, size_t size, uint64_t *evicted) const {
   if (!writable())
-    return fail(Code::IO, "the entry is not stored: %s", place_.note.empty() ? "no directory" : place_.note.c_str());
+    return fail(Code::IO, "the entry is not stored: %s",
+                place_.note.empty() ? "no directory" : place_.note.c_str());
   if (size > max_payload)
     return fail(Code::LIMIT, "the entry is not stored: %zu bytes, the format holds at most %llu", size,
                 static_cast<unsigned long long>(max_payload));
   uint64_t file_size = header_size + size;
   if (file_size > options_.max_bytes || options_.max_entries == 0)
-    return fail(Code::LIMIT, "the entry is not stored: its file of %llu bytes is over the cache's bound of %llu bytes",
-                static_cast<unsigned long long>(file_size), static_cast<unsigned long long>(options_.max_bytes));
+    return fail(Code::LIMIT,
+                "the entry is not stored: its file of %llu bytes is over the cache's bound of %llu bytes",
+                static_cast<unsigned long long>(file_size),
+                static_cast<unsigned long long>(options_.max_bytes));
   uint8_t head[header_size];
   encode_header(key, data, size, head);
   tessera::ByteSpan parts[2] = {{head, sizeof head}, {data, size}};
@@ -226,7 +232,7 @@ Status DiskLayer::store(const Key &key, const void *data, size_t size, uint64_t 
   how.sync = options_.sync;
   how.replace_anything = true;
   std::string path = path_of(key);
-  struct stat old {};
+  struct stat old{};
   bool replaces = ::lstat(path.c_str(), &old) == 0;
   Status status = tessera::atomic_write(path, parts, 2, how);
   if (status.code == Code::NOT_FOUND) {
@@ -239,15 +245,15 @@ Status DiskLayer::store(const Key &key, const void *data, size_t size, uint64_t 
     return status;
   }
   set_time(path, next_stamp());
-  account(replaces ? 0 : 1, static_cast<int64_t>(file_size) - (replaces ? static_cast<int64_t>(old.st_size) : 0),
-          evicted);
+  account(replaces ? 0 : 1,
+          static_cast<int64_t>(file_size) - (replaces ? static_cast<int64_t>(old.st_size) : 0), evicted);
   return {};
 }
 
 Status DiskLayer::remove(const Key &key) const {
   if (!writable()) return fail(Code::IO, "the entry is not removed: %s", place_.note.c_str());
   std::string path = path_of(key);
-  struct stat st {};
+  struct stat st{};
   if (::lstat(path.c_str(), &st) != 0) return errno_status(errno, "no entry", path);
   if (::unlink(path.c_str()) != 0) return errno_status(errno, "cannot delete the entry", path);
   account(-1, -static_cast<int64_t>(st.st_size), nullptr);

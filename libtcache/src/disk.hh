@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // One directory of entries. No locks between processes or threads: an entry appears whole by a rename, is
-// checked whole on every read, and losing a race costs a miss. All work is by path, no descriptor is kept open,
-// so a host that closes all descriptors, forks, or deletes the directory meanwhile does no harm.
+// checked whole on every read, and losing a race costs a miss. All work is by path, no descriptor is kept
+// open, so a host that closes all descriptors, forks, or deletes the directory meanwhile does no harm.
 //
 //   DIR/<64 hex digits>   entries; the modification time is the logical time of last use
 //   DIR/usage             estimate of the totals (usage.cc), so that a put need not read the whole directory

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The memory layer: a bounded map with the least recently used out first. Not locked: the store's lock covers it.
+// The memory layer: a bounded map with the least recently used out first. The store's lock covers it.
 #pragma once
 #include "blob.hh"
 #include "key.hh"
@@ -12,8 +12,8 @@ class MemoryLayer {
 public:
   explicit MemoryLayer(uint64_t max_bytes) : max_bytes_(max_bytes) {}
 
-  /// *touch_due is set when the disk's time of last use should be brought up to date, at most every ten minutes
-  /// for an entry: else one that a long process takes from memory all day would look unused on disk.
+  /// *touch_due is set when the disk's time of last use should be brought up to date, at most every ten
+  /// minutes for an entry: else one that a long process takes from memory all day would look unused on disk.
   BlobRef find(const Key &key, int64_t monotonic_s, bool *touch_due);
   void insert(const Key &key, const BlobRef &blob, int64_t monotonic_s);
   void erase(const Key &key);

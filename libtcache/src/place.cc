@@ -33,7 +33,7 @@ Status make_directories(const std::string &path) {
     std::string part = path.substr(0, end);
     if (::mkdir(part.c_str(), 0700) != 0 && errno != EEXIST) {
       int error = errno;
-      struct stat st {};
+      struct stat st{};
       // A parent on a read-only file system, or one we may not write, is fine if it is there.
       if (::stat(part.c_str(), &st) != 0 || !S_ISDIR(st.st_mode))
         return errno_status(error, "cannot make the directory", part);
@@ -51,7 +51,8 @@ static Result<std::string> absolute(const std::string &dir) {
   std::string path = dir;
   if (path[0] != '/') {
     char here[PATH_MAX];
-    if (!::getcwd(here, sizeof here)) return errno_status(errno, "cannot find the working directory for", dir);
+    if (!::getcwd(here, sizeof here))
+      return errno_status(errno, "cannot find the working directory for", dir);
     path = std::string(here) + "/" + path;
   }
   while (path.size() > 1 && path.back() == '/') path.pop_back();
@@ -72,7 +73,7 @@ Place open_place(const std::string &dir, Use use) {
   }
   place.dir = path.value;
   const char *name = place.dir.c_str();
-  struct stat st {};
+  struct stat st{};
   if (use == Use::WRITE && ::stat(name, &st) != 0)
     if (Status made = make_directories(place.dir); !made.ok()) {
       place.note = made.message;
@@ -101,7 +102,8 @@ Place open_place(const std::string &dir, Use use) {
                         static_cast<unsigned>(st.st_uid), user);
     place.warn = use != Use::UPPER; // an upper directory of somebody else is a choice of the caller
   } else if (mode & 022) {
-    place.note = format("the cache directory %s can be written by other users (mode %04o): it is only read", name, mode);
+    place.note = format("the cache directory %s can be written by other users (mode %04o): it is only read",
+                        name, mode);
   } else if (use != Use::WRITE) {
     place.note = format("the cache directory %s is opened to be read only", name);
     place.warn = false;

@@ -10,7 +10,7 @@ enum class Access : uint32_t { OFF, READ, WRITE };
 struct Place {
   std::string dir; // absolute, without a slash at its end; "" when there is none
   Access access = Access::OFF;
-  std::string note; // why not WRITE; "" when WRITE
+  std::string note;  // why not WRITE; "" when WRITE
   bool warn = false; // the note is news to the user, not what they asked for
   uint32_t owner = 0;
 };

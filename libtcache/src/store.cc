@@ -155,7 +155,8 @@ Status Store::load(Live &live, const Key &key, BlobRef *out, Source *source) {
     }
     if (status.code == Code::CORRUPT) {
       ++live.counters.quarantined;
-      if (first.code == Code::NOT_FOUND) first = fail(Code::NOT_FOUND, "bad entry: %s", status.message.c_str());
+      if (first.code == Code::NOT_FOUND)
+        first = fail(Code::NOT_FOUND, "bad entry: %s", status.message.c_str());
     } else if (status.code != Code::NOT_FOUND) {
       log(options_.log, LogLevel::WARNING, "%s", status.message.c_str());
       first = status;
@@ -217,7 +218,8 @@ static Status run_build(const Key &key, BuildFn build, void *user, BlobRef *out)
                 static_cast<unsigned long long>(max_payload));
   if (code != 0) {
     if (result.message.empty())
-      result.message = tessera::format("the build of key %s failed with status %d", tessera::to_hex(key).c_str(), code);
+      result.message =
+          tessera::format("the build of key %s failed with status %d", tessera::to_hex(key).c_str(), code);
     return {static_cast<Code>(code), result.message};
   }
   *out = BlobRef(tcache_blob::create(result.bytes.size()));
@@ -285,7 +287,8 @@ Status Store::get_or_build(const Key &key, BuildFn build, void *user, BlobRef *o
   if (status.ok()) live.memory.insert(key, blob, monotonic_s());
   flight->finished.notify_all();
   if (built && status.ok() && !options_.no_disk) {
-    // Late comers take the result from the finished flight while it goes to the disk, also without a memory layer.
+    // Late comers take the result from the finished flight while it goes to the disk (there may be no memory
+    // layer to take it from).
     guard.unlock();
     Status stored;
     put_counted(live, key, blob->data(), blob->size(), &stored);

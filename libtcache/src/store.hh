@@ -11,7 +11,7 @@ namespace tcache {
 enum class Source : uint32_t { BUILD, MEMORY, DISK, UPPER, THREAD };
 
 struct StoreOptions {
-  std::string dir; // "": the default directory
+  std::string dir;                                           // "": the default directory
   uint64_t max_bytes = 0, max_entries = 0, memory_bytes = 0; // 0: knob, then its default
   bool read_only = false, no_disk = false, no_memory = false, no_sync = false;
   std::vector<std::string> upper;

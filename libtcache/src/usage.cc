@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The directory as a whole: listing, bounds, totals.
 //
-// Keeping the bounds needs the totals, and reading a directory of many thousand entries for each put (often the
-// only one of a short process) costs more than a small compile. So DIR/usage holds an estimate. Each put adds
-// itself to it; writers may overwrite each other's additions. Therefore the directory is read again when the
-// estimate passes a bound, and after a number of puts that is an eighth of the entries (at least 1, at most
-// 1,024): the cost of a put stays constant on average, the estimate's drift stays small, and a single writer
-// is always exact.
+// Keeping the bounds needs the totals, and reading a directory of many thousand entries for each put (often
+// the only one of a short process) costs more than a small compile. So DIR/usage holds an estimate. Each put
+// adds itself to it; writers may overwrite each other's additions. Therefore the directory is read again when
+// the estimate passes a bound, and after a number of puts that is an eighth of the entries (at least 1, at
+// most 1,024): the cost of a put stays constant on average, the estimate's drift stays small, and a single
+// writer is always exact.
 #include "bytes.hh"
 #include "common/atomic_file.hh"
 #include "disk.hh"
@@ -58,7 +58,8 @@ static bool is_temporary(const char *name) {
 Status DiskLayer::scan(std::vector<EntryFile> *out) const {
   out->clear();
   DIR *dir = ::opendir(place_.dir.c_str());
-  if (!dir) return errno == ENOENT ? Status{} : errno_status(errno, "cannot list the cache directory", place_.dir);
+  if (!dir)
+    return errno == ENOENT ? Status{} : errno_status(errno, "cannot list the cache directory", place_.dir);
   int64_t now = options_.now_ns ? options_.now_ns() : wall_clock_ns();
   for (;;) {
     errno = 0;
@@ -67,13 +68,15 @@ Status DiskLayer::scan(std::vector<EntryFile> *out) const {
     Key key;
     bool entry = tessera::from_hex(item->d_name, std::strlen(item->d_name), &key);
     bool temporary = !entry && is_temporary(item->d_name);
-    struct stat st {};
-    if (!(entry || temporary) || ::fstatat(::dirfd(dir), item->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0) continue;
+    struct stat st{};
+    if (!(entry || temporary) || ::fstatat(::dirfd(dir), item->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+      continue;
     int64_t stamp = static_cast<int64_t>(st.st_mtim.tv_sec) * 1000000000 + st.st_mtim.tv_nsec;
     if (entry) {
       out->push_back({key, static_cast<uint64_t>(st.st_size), stamp});
     } else if (writable() && (now - stamp > temporary_age_ns || stamp - now > temporary_age_ns)) {
-      // Its writer was killed. If it only sleeps, or the clock jumped under it, its rename will fail: a lost put.
+      // Its writer was killed. If it only sleeps, or the clock jumped under it, its rename will fail:
+      // a lost put.
       (void)::unlinkat(::dirfd(dir), item->d_name, 0);
     }
   }
@@ -108,7 +111,8 @@ Status DiskLayer::shrink(std::vector<EntryFile> &files, uint64_t max_bytes, uint
   Status status;
   for (size_t i = 0; i < files.size(); ++i) {
     bool last = i + 1 == files.size(); // the newest goes only if it alone is over the real bound
-    if (left->bytes <= (last ? max_bytes : low_bytes) && left->entries <= (last ? max_entries : low_entries)) break;
+    if (left->bytes <= (last ? max_bytes : low_bytes) && left->entries <= (last ? max_entries : low_entries))
+      break;
     std::string path = path_of(files[i].key);
     if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
       if (status.ok()) status = errno_status(errno, "cannot delete the entry", path);
@@ -154,9 +158,11 @@ void DiskLayer::account(int64_t entries, int64_t bytes, uint64_t *evicted) const
   std::vector<EntryFile> files;
   Totals removed;
   Status status = scan(&files);
-  if (status.ok()) status = shrink(files, options_.max_bytes, options_.max_entries, true, &usage.totals, &removed);
+  if (status.ok())
+    status = shrink(files, options_.max_bytes, options_.max_entries, true, &usage.totals, &removed);
   if (!status.ok())
-    log(options_.log, LogLevel::WARNING, "cannot keep the cache within its bounds: %s", status.message.c_str());
+    log(options_.log, LogLevel::WARNING, "cannot keep the cache within its bounds: %s",
+        status.message.c_str());
   else
     write_usage(usage.totals, 0);
   if (evicted) *evicted += removed.entries;

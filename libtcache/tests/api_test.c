@@ -90,7 +90,8 @@ static tcache_store *open_at(const char *dir) {
 }
 
 static int blob_is(const tcache_blob *blob, const char *text) {
-  return blob && tcache_blob_size(blob) == strlen(text) && !memcmp(tcache_blob_data(blob), text, strlen(text));
+  return blob && tcache_blob_size(blob) == strlen(text) &&
+         !memcmp(tcache_blob_data(blob), text, strlen(text));
 }
 
 static void test_version_and_status(void) {
@@ -194,7 +195,8 @@ static void test_open(void) {
     newer.later = 1;
     CHECK(tcache_open(&newer.known, &store) == TCACHE_VERSION && !store);
   }
-  { /* Older callers: each length that ends between two fields, the rest of the memory not readable as params. */
+  { /* Older callers: each length that ends between two fields, the rest of the memory not readable as params.
+       */
     static const size_t sizes[] = {8, 16, 24, 32, 40, 44, 48, 56, 64};
     setenv("TESSERA_CACHE_DIR", below("default"), 1);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; ++i) {
@@ -307,17 +309,21 @@ static void test_get_or_build(void) {
   CHECK(tcache_get_or_build(store, &key, build, &call, &blob, NULL) == 77);
   CHECK(strstr(tcache_last_message(), "status 77"));
   call.status = TCACHE_OK;
-  CHECK(tcache_get_or_build(store, &key, build, &call, &blob, &from) == TCACHE_OK && blob_is(blob, "one two"));
+  CHECK(tcache_get_or_build(store, &key, build, &call, &blob, &from) == TCACHE_OK &&
+        blob_is(blob, "one two"));
   CHECK(from == TCACHE_FROM_BUILD && call.runs == 3);
   tcache_blob_destroy(blob);
-  CHECK(tcache_get_or_build(store, &key, build, &call, &blob, &from) == TCACHE_OK && blob_is(blob, "one two"));
+  CHECK(tcache_get_or_build(store, &key, build, &call, &blob, &from) == TCACHE_OK &&
+        blob_is(blob, "one two"));
   CHECK(from == TCACHE_FROM_MEMORY && call.runs == 3);
   tcache_blob_destroy(blob);
   call.store = store;
   call.key = key2;
-  CHECK(tcache_get_or_build(store, &key2, build, &call, &blob, &from) == TCACHE_OK && call.inner == TCACHE_BUSY);
+  CHECK(tcache_get_or_build(store, &key2, build, &call, &blob, &from) == TCACHE_OK &&
+        call.inner == TCACHE_BUSY);
   tcache_blob_destroy(blob);
-  CHECK(tcache_get_or_build(store, &key3, build_too_much, &write_status, &blob, &from) == TCACHE_LIMIT && !blob);
+  CHECK(tcache_get_or_build(store, &key3, build_too_much, &write_status, &blob, &from) == TCACHE_LIMIT &&
+        !blob);
   CHECK(write_status == TCACHE_LIMIT);
 
   CHECK(tcache_stat(store, &stats) == TCACHE_OK);
@@ -334,7 +340,8 @@ static void test_get_or_build(void) {
   tcache_close(store);
 
   store = open_at(below("build")); /* a new process would see this */
-  CHECK(tcache_get_or_build(store, &key, build, &call, &blob, &from) == TCACHE_OK && from == TCACHE_FROM_DISK);
+  CHECK(tcache_get_or_build(store, &key, build, &call, &blob, &from) == TCACHE_OK &&
+        from == TCACHE_FROM_DISK);
   CHECK(blob_is(blob, "one two"));
   tcache_blob_destroy(blob);
   tcache_close(store);
@@ -496,7 +503,8 @@ static void test_degraded(void) {
   CHECK(tcache_open(&params, &store) == TCACHE_OK && !strcmp(tcache_dir(store), ""));
   CHECK(tcache_put(store, &key, "x", 1) == TCACHE_OK && tcache_get(store, &key, &blob) == TCACHE_OK);
   tcache_blob_destroy(blob);
-  CHECK(tcache_stat(store, &stats) == TCACHE_OK && stats.disk == TCACHE_DISK_OFF && stats.memory_entries == 1);
+  CHECK(tcache_stat(store, &stats) == TCACHE_OK && stats.disk == TCACHE_DISK_OFF &&
+        stats.memory_entries == 1);
   tcache_close(store);
 }
 
@@ -507,8 +515,12 @@ static int remove_tree(const char *path) {
 }
 
 int main(void) {
-  const char *knobs[] = {"TESSERA_CACHE",           "TESSERA_CACHE_DIR",          "TESSERA_CACHE_MAX_BYTES",
-                         "TESSERA_CACHE_MAX_ENTRIES", "TESSERA_CACHE_MEMORY_BYTES", "TESSERA_CACHE_SYNC"};
+  const char *knobs[] = {"TESSERA_CACHE",
+                         "TESSERA_CACHE_DIR",
+                         "TESSERA_CACHE_MAX_BYTES",
+                         "TESSERA_CACHE_MAX_ENTRIES",
+                         "TESSERA_CACHE_MEMORY_BYTES",
+                         "TESSERA_CACHE_SYNC"};
   for (size_t i = 0; i < sizeof knobs / sizeof *knobs; ++i) unsetenv(knobs[i]);
   if (!mkdtemp(root)) return 1;
   test_version_and_status();

@@ -22,7 +22,8 @@ Key key_of(uint64_t number) {
 }
 
 std::string text_of(const BlobRef &blob) {
-  return blob ? std::string(reinterpret_cast<const char *>(blob->data()), blob->size()) : std::string("(none)");
+  return blob ? std::string(reinterpret_cast<const char *>(blob->data()), blob->size())
+              : std::string("(none)");
 }
 
 struct Messages {

@@ -35,7 +35,7 @@ struct TempDir {
   static void remove_tree(const std::string &dir) {
     for (const std::string &name : names(dir)) {
       std::string item = dir + "/" + name;
-      struct stat st {};
+      struct stat st{};
       if (::lstat(item.c_str(), &st) == 0 && S_ISDIR(st.st_mode))
         remove_tree(item);
       else

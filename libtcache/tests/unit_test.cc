@@ -99,7 +99,8 @@ TEST(Key, matches_the_documented_encoding) {
   builder.add(FieldType::STRING, "target", "cpu:native", 10);
   builder.add_u64("options", 7);
   builder.add(FieldType::BYTES, "ir", "\0\1\2", 3);
-  EXPECT_EQ(tessera::to_hex(builder.finish()), "0fba903d9e0ce1a080e6caae88cd571782638bc2af8baea06a67da61b1f51683");
+  EXPECT_EQ(tessera::to_hex(builder.finish()),
+            "0fba903d9e0ce1a080e6caae88cd571782638bc2af8baea06a67da61b1f51683");
 }
 
 TEST(Key, fields_do_not_run_into_each_other) {
@@ -190,7 +191,8 @@ TEST(Entry, hostile_length_is_not_allocated) {
   for (uint64_t size : {max_payload + 1, uint64_t{1} << 63, UINT64_MAX, UINT64_MAX - 95}) {
     store_u64(head + 16, size);
     Header header;
-    EXPECT_EQ(check_header(head, header_size, header_size + size, nullptr, &header).code, Code::CORRUPT) << size;
+    EXPECT_EQ(check_header(head, header_size, header_size + size, nullptr, &header).code, Code::CORRUPT)
+        << size;
   }
 }
 
@@ -269,7 +271,7 @@ TEST(Place, makes_a_private_directory) {
   Place place = open_place(temp / "a/b/c//", Use::WRITE);
   EXPECT_EQ(place.access, Access::WRITE) << place.note;
   EXPECT_EQ(place.dir, temp / "a/b/c");
-  struct stat st {};
+  struct stat st{};
   ASSERT_EQ(::stat(place.dir.c_str(), &st), 0);
   EXPECT_EQ(st.st_mode & 0777, 0700u);
 }
@@ -356,8 +358,12 @@ TEST(Disk, bad_entry_is_quarantined_and_rebuilt) {
   TempDir temp;
   Disk disk(temp.path);
   std::string good = entry_bytes(key_of(1), "payload");
-  std::vector<std::string> bad = {"", good.substr(0, 50), good.substr(0, good.size() - 1), good + "x",
-                                  entry_bytes(key_of(2), "payload"), std::string(good.size(), '\0')};
+  std::vector<std::string> bad = {"",
+                                  good.substr(0, 50),
+                                  good.substr(0, good.size() - 1),
+                                  good + "x",
+                                  entry_bytes(key_of(2), "payload"),
+                                  std::string(good.size(), '\0')};
   std::string flipped = good;
   flipped.back() ^= 1;
   bad.push_back(flipped);
@@ -469,14 +475,16 @@ TEST(Disk, read_only_directory) {
   ASSERT_TRUE(owner.put(key_of(1), "one").ok());
   ASSERT_EQ(::chmod(dir.c_str(), 0555), 0);
   int line = in_child([&]() -> int {
-    if (::geteuid() == 0 && (::setgroups(0, nullptr) != 0 || ::setgid(65534) != 0 || ::setuid(65534) != 0)) return 77;
+    if (::geteuid() == 0 && (::setgroups(0, nullptr) != 0 || ::setgid(65534) != 0 || ::setuid(65534) != 0))
+      return 77;
     Disk disk(dir);
     if (disk.layer.place().access != Access::READ) return __LINE__ % 256;
     if (disk.get(key_of(1)) != "one") return __LINE__ % 256;
     Status status = disk.put(key_of(2), "x");
     if (status.code != Code::IO || status.message.find(dir) == std::string::npos) return __LINE__ % 256;
     Disk cannot_make(dir + "/below");
-    if (cannot_make.layer.place().access != Access::OFF || !cannot_make.layer.place().warn) return __LINE__ % 256;
+    if (cannot_make.layer.place().access != Access::OFF || !cannot_make.layer.place().warn)
+      return __LINE__ % 256;
     return 0;
   });
   ::chmod(dir.c_str(), 0700);
@@ -494,8 +502,10 @@ TEST(Disk, read_only_file_system_and_full_disk) {
     Disk disk(temp.path);
     if (!disk.put(key_of(1), std::string(8000, 'a')).ok()) return __LINE__ % 256;
     Status status = disk.put(key_of(2), std::string(100000, 'b'));
-    if (status.code != Code::IO || status.message.find("No space") == std::string::npos) return __LINE__ % 256;
-    if (disk.get(key_of(2)) != missing || disk.get(key_of(1)) != std::string(8000, 'a')) return __LINE__ % 256;
+    if (status.code != Code::IO || status.message.find("No space") == std::string::npos)
+      return __LINE__ % 256;
+    if (disk.get(key_of(2)) != missing || disk.get(key_of(1)) != std::string(8000, 'a'))
+      return __LINE__ % 256;
     for (const std::string &name : TempDir::names(temp.path)) // no half file is left
       if (name.rfind(tessera::temporary_prefix, 0) == 0) return __LINE__ % 256;
     status = disk.put(key_of(1), std::string(100000, 'c')); // the old one stays
@@ -602,7 +612,8 @@ TEST(Bounds, wrong_estimates_are_corrected) {
   TempDir temp;
   Disk disk(temp.path, UINT64_MAX, 20);
   for (uint64_t i = 0; i < 20; ++i) ASSERT_TRUE(disk.put(key_of(i), "text").ok());
-  std::vector<std::string> lies = {"", "rubbish", encode_usage({{0, 0}, 0}), encode_usage({{UINT64_MAX, 0}, 0}),
+  std::vector<std::string> lies = {"", "rubbish", encode_usage({{0, 0}, 0}),
+                                   encode_usage({{UINT64_MAX, 0}, 0}),
                                    encode_usage({{5, UINT64_MAX}, UINT64_MAX})};
   lies.push_back(encode_usage({{20, 2000}, 0}));
   lies.back()[9] ^= 1;

@@ -34,7 +34,8 @@ TCACHE_API void tcache_key_destroy(tcache_key_builder *builder);
    text: NUL-terminated, not NULL. Errors: INVALID_ARGUMENT, and the key is then as it was. Since 0.1. */
 TCACHE_API tcache_status tcache_key_add_bytes(tcache_key_builder *builder, const char *name, const void *data,
                                               size_t size);
-TCACHE_API tcache_status tcache_key_add_string(tcache_key_builder *builder, const char *name, const char *text);
+TCACHE_API tcache_status tcache_key_add_string(tcache_key_builder *builder, const char *name,
+                                               const char *text);
 TCACHE_API tcache_status tcache_key_add_u64(tcache_key_builder *builder, const char *name, uint64_t value);
 
 /* The key of the fields added so far. The builder stays usable: more fields may follow, so keys with a common

@@ -16,7 +16,8 @@
 extern "C" {
 #endif
 
-/* The version of the loaded library as "MAJOR.MINOR.PATCH". Static text, any thread, never NULL. Since 0.1. */
+/* The version of the loaded library as "MAJOR.MINOR.PATCH". Static text, any thread, never NULL.
+   Since 0.1. */
 TCACHE_API const char *tcache_version(void);
 
 #ifdef __cplusplus

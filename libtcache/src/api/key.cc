@@ -16,7 +16,8 @@ static tcache_status add(tcache_key_builder *builder, FieldType type, const char
                          size_t size) {
   if (!builder) return error(Code::INVALID_ARGUMENT, "builder is NULL");
   if (!name) return error(Code::INVALID_ARGUMENT, "name is NULL");
-  if (!data && size) return error(Code::INVALID_ARGUMENT, "field \"%s\": data is NULL but size is %zu", name, size);
+  if (!data && size)
+    return error(Code::INVALID_ARGUMENT, "field \"%s\": data is NULL but size is %zu", name, size);
   builder->add(type, name, data, size);
   return TCACHE_OK;
 }
@@ -33,7 +34,8 @@ tcache_status tcache_key_create(const char *kind, tcache_key_builder **out) {
 
 void tcache_key_destroy(tcache_key_builder *builder) { delete builder; }
 
-tcache_status tcache_key_add_bytes(tcache_key_builder *builder, const char *name, const void *data, size_t size) {
+tcache_status tcache_key_add_bytes(tcache_key_builder *builder, const char *name, const void *data,
+                                   size_t size) {
   return add(builder, FieldType::BYTES, name, data, size);
 }
 

@@ -46,8 +46,10 @@ static bool ends_between_fields(size_t size) {
   case offsetof(tcache_open_params, upper_count):
   case offsetof(tcache_open_params, upper):
   case offsetof(tcache_open_params, log):
-  case offsetof(tcache_open_params, log_user): return true;
-  default: return size >= sizeof(tcache_open_params);
+  case offsetof(tcache_open_params, log_user):
+    return true;
+  default:
+    return size >= sizeof(tcache_open_params);
   }
 }
 
@@ -55,15 +57,16 @@ static Status read_open_params(const tcache_open_params *user, tcache::StoreOpti
   tcache_open_params params = TCACHE_OPEN_PARAMS_INIT;
   TESSERA_TRY(tessera::api::read_params(user, &params, "tcache_open_params"));
   if (user && !ends_between_fields(user->struct_size))
-    return tessera::fail(Code::INVALID_ARGUMENT, "tcache_open_params.struct_size is %zu: it ends inside a field",
-                         user->struct_size);
+    return tessera::fail(Code::INVALID_ARGUMENT,
+                         "tcache_open_params.struct_size is %zu: it ends inside a field", user->struct_size);
   constexpr uint32_t known =
       TCACHE_OPEN_READ_ONLY | TCACHE_OPEN_NO_DISK | TCACHE_OPEN_NO_MEMORY | TCACHE_OPEN_NO_SYNC;
   if (params.flags & ~known)
-    return tessera::fail(Code::INVALID_ARGUMENT, "tcache_open_params.flags: unknown bits 0x%x", params.flags & ~known);
+    return tessera::fail(Code::INVALID_ARGUMENT, "tcache_open_params.flags: unknown bits 0x%x",
+                         params.flags & ~known);
   if (params.upper_count > 64)
-    return tessera::fail(Code::INVALID_ARGUMENT, "tcache_open_params.upper_count is %u, at most 64 are allowed",
-                         params.upper_count);
+    return tessera::fail(Code::INVALID_ARGUMENT,
+                         "tcache_open_params.upper_count is %u, at most 64 are allowed", params.upper_count);
   if (params.upper_count && !params.upper)
     return tessera::fail(Code::INVALID_ARGUMENT, "tcache_open_params.upper is NULL, but upper_count is %u",
                          params.upper_count);
@@ -73,7 +76,8 @@ static Status read_open_params(const tcache_open_params *user, tcache::StoreOpti
     options->upper.push_back(params.upper[i]);
   }
   if (params.dir && !*params.dir)
-    return tessera::fail(Code::INVALID_ARGUMENT, "tcache_open_params.dir is empty: NULL is the default directory");
+    return tessera::fail(Code::INVALID_ARGUMENT,
+                         "tcache_open_params.dir is empty: NULL is the default directory");
   if (params.dir) options->dir = params.dir;
   options->max_bytes = params.max_bytes;
   options->max_entries = params.max_entries;
@@ -142,7 +146,8 @@ tcache_status tcache_build_write(tcache_build *build, const void *data, size_t s
   REQUIRE(data || !size, "data is NULL, but size is not 0");
   if (build->too_long || size > TCACHE_MAX_ENTRY_BYTES - build->bytes.size()) {
     build->too_long = true;
-    return error(Code::LIMIT, "the result passes %llu bytes", static_cast<unsigned long long>(TCACHE_MAX_ENTRY_BYTES));
+    return error(Code::LIMIT, "the result passes %llu bytes",
+                 static_cast<unsigned long long>(TCACHE_MAX_ENTRY_BYTES));
   }
   if (size) build->bytes.append(static_cast<const char *>(data), size);
   return TCACHE_OK;
@@ -155,8 +160,8 @@ tcache_status tcache_build_message(tcache_build *build, const char *text) {
   return TCACHE_OK;
 }
 
-tcache_status tcache_get_or_build(tcache_store *store, const tcache_key *key, tcache_build_fn build, void *user,
-                                  tcache_blob **out, uint32_t *from) {
+tcache_status tcache_get_or_build(tcache_store *store, const tcache_key *key, tcache_build_fn build,
+                                  void *user, tcache_blob **out, uint32_t *from) {
   REQUIRE(out, "out is NULL");
   *out = nullptr;
   REQUIRE(store, "store is NULL");
@@ -195,8 +200,8 @@ tcache_status tcache_clear(tcache_store *store) {
   return done(store->clear());
 }
 
-tcache_status tcache_prune(tcache_store *store, uint64_t max_bytes, uint64_t max_entries, uint64_t *removed_entries,
-                           uint64_t *removed_bytes) {
+tcache_status tcache_prune(tcache_store *store, uint64_t max_bytes, uint64_t max_entries,
+                           uint64_t *removed_entries, uint64_t *removed_bytes) {
   REQUIRE(store, "store is NULL");
   Totals removed;
   Status status = store->disk().prune(max_bytes, max_entries, &removed);
@@ -212,15 +217,16 @@ tcache_status tcache_list(tcache_store *store, tcache_entry_fn fn, void *user) {
     std::vector<EntryFile> files;
     if (Status status = store->layers()[i].list(&files); !status.ok()) return done(status);
     for (const EntryFile &file : files) {
-      tcache_entry entry{sizeof(tcache_entry), to_public(file.key), file.size, file.stamp, static_cast<uint32_t>(i), 0};
+      tcache_entry entry{sizeof(tcache_entry), to_public(file.key),      file.size,
+                         file.stamp,           static_cast<uint32_t>(i), 0};
       if (fn(user, &entry) != 0) return TCACHE_OK;
     }
   }
   return TCACHE_OK;
 }
 
-tcache_status tcache_verify(tcache_store *store, uint32_t flags, tcache_bad_fn fn, void *user, uint64_t *checked,
-                            uint64_t *bad) {
+tcache_status tcache_verify(tcache_store *store, uint32_t flags, tcache_bad_fn fn, void *user,
+                            uint64_t *checked, uint64_t *bad) {
   REQUIRE(store, "store is NULL");
   if (flags & ~uint32_t{TCACHE_VERIFY_REPAIR})
     return error(Code::INVALID_ARGUMENT, "flags: unknown bits 0x%x", flags & ~uint32_t{TCACHE_VERIFY_REPAIR});
@@ -254,7 +260,8 @@ tcache_status tcache_verify(tcache_store *store, uint32_t flags, tcache_bad_fn f
 tcache_status tcache_stat(tcache_store *store, tcache_stats *out) {
   REQUIRE(store, "store is NULL");
   REQUIRE(out, "out is NULL");
-  REQUIRE(out->struct_size >= sizeof(size_t), "tcache_stats.struct_size: initialise the struct with its _INIT macro");
+  REQUIRE(out->struct_size >= sizeof(size_t),
+          "tcache_stats.struct_size: initialise the struct with its _INIT macro");
   tcache::StoreSizes sizes;
   if (Status status = store->sizes(&sizes); !status.ok()) return done(status);
   const tcache::Counters &counters = store->counters();
