@@ -69,7 +69,8 @@ Status write_directly(const std::string &path, const ByteSpan *parts, size_t cou
   return good ? ok_status() : errno_status(error, "cannot write", path);
 }
 
-Status write_and_rename(const std::string &path, const ByteSpan *parts, size_t count, mode_t mode, bool sync) {
+Status write_and_rename(const std::string &path, const ByteSpan *parts, size_t count, mode_t mode,
+                        bool sync) {
   size_t slash = path.rfind('/');
   std::string directory = slash == std::string::npos ? "" : path.substr(0, slash + 1);
   std::string temporary;
@@ -77,7 +78,8 @@ Status write_and_rename(const std::string &path, const ByteSpan *parts, size_t c
   for (int attempt = 0; fd < 0; ++attempt) {
     temporary = directory + temporary_name();
     fd = open_retry(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
-    if (fd < 0 && (errno != EEXIST || attempt == 8)) return errno_status(errno, "cannot create a file for", path);
+    if (fd < 0 && (errno != EEXIST || attempt == 8))
+      return errno_status(errno, "cannot create a file for", path);
   }
   const char *what = "cannot write";
   bool good = write_all(fd, parts, count);
@@ -109,7 +111,7 @@ Status errno_status(int error, const char *what, const std::string &path) {
 Status atomic_write(const std::string &path, const ByteSpan *parts, size_t count, const AtomicWrite &how) {
   if (path.empty()) return fail(Code::INVALID_ARGUMENT, "cannot write a file with an empty name");
   mode_t mode = how.mode & 0755;
-  struct stat st {};
+  struct stat st{};
   if (how.replace_anything || ::lstat(path.c_str(), &st) != 0)
     return write_and_rename(path, parts, count, mode, how.sync);
   if (S_ISLNK(st.st_mode)) {
@@ -117,7 +119,8 @@ Status atomic_write(const std::string &path, const ByteSpan *parts, size_t count
     if (!real) return errno_status(errno, "cannot follow the symbolic link", path);
     std::string target = real;
     std::free(real);
-    if (::lstat(target.c_str(), &st) != 0) return errno_status(errno, "cannot follow the symbolic link", path);
+    if (::lstat(target.c_str(), &st) != 0)
+      return errno_status(errno, "cannot follow the symbolic link", path);
     if (!S_ISREG(st.st_mode)) return write_directly(path, parts, count);
     return write_and_rename(target, parts, count, mode, how.sync);
   }
@@ -148,7 +151,7 @@ int64_t read_at(int fd, void *data, size_t size, uint64_t offset) {
 Result<std::string> read_whole_file(const std::string &path, size_t max_size) {
   int fd = open_retry(path.c_str(), O_RDONLY | O_NONBLOCK, 0);
   if (fd < 0) return errno_status(errno, "cannot open", path);
-  struct stat st {};
+  struct stat st{};
   Status status;
   std::string bytes;
   if (::fstat(fd, &st) != 0) {

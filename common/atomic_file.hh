@@ -27,7 +27,8 @@ struct AtomicWrite {
 /// Replaces `path` by the parts, one after another. On failure nothing is left behind and an older file stays
 /// as it was. A symbolic link is followed; what is there and is no regular file (a device, a pipe) is written
 /// to directly, because a rename would replace it.
-Status atomic_write(const std::string &path, const ByteSpan *parts, size_t count, const AtomicWrite &how = {});
+Status atomic_write(const std::string &path, const ByteSpan *parts, size_t count,
+                    const AtomicWrite &how = {});
 Status atomic_write(const std::string &path, const void *data, size_t size, const AtomicWrite &how = {});
 
 /// The whole regular file; LIMIT when it is longer than `max_size`, NOT_FOUND when there is none.

@@ -58,15 +58,16 @@ Result<bool> knob_flag(Knob knob) {
   bool value = false;
   const char *text = knob_text(knob);
   if (parse_flag(text, &value)) return value;
-  return fail(Code::PARSE, "%s is \"%s\": expected 0, off, false, no, 1, on, true or yes", knob_name(knob), text);
+  return fail(Code::PARSE, "%s is \"%s\": expected 0, off, false, no, 1, on, true or yes", knob_name(knob),
+              text);
 }
 
 Result<uint64_t> knob_size(Knob knob) {
   uint64_t value = 0;
   const char *text = knob_text(knob);
   if (parse_size(text, &value)) return value;
-  return fail(Code::PARSE, "%s is \"%s\": expected a number, with K, M or G behind it if wanted", knob_name(knob),
-              text);
+  return fail(Code::PARSE, "%s is \"%s\": expected a number, with K, M or G behind it if wanted",
+              knob_name(knob), text);
 }
 
 bool parse_size(const char *text, uint64_t *out) {

@@ -74,7 +74,7 @@ TEST_F(AtomicFile, writes_replaces_and_reads) {
   ASSERT_TRUE(atomic_write(path, "", 0).ok());
   EXPECT_EQ(read_whole_file(path, 100).value, "");
   ASSERT_TRUE(atomic_write(path, "12345", 5, {0777, false}).ok());
-  struct stat st {};
+  struct stat st{};
   ASSERT_EQ(::stat(path.c_str(), &st), 0);
   EXPECT_EQ(st.st_mode & 022, 0u);
   EXPECT_EQ(read_whole_file(path, 4).status.code, Code::LIMIT);
@@ -101,7 +101,7 @@ TEST_F(AtomicFile, failures_name_path_and_reason_and_leave_nothing) {
 
 TEST_F(AtomicFile, devices_and_links_stay_what_they_are) {
   EXPECT_TRUE(atomic_write("/dev/null", "x", 1).ok());
-  struct stat st {};
+  struct stat st{};
   ASSERT_EQ(::stat("/dev/null", &st), 0);
   EXPECT_TRUE(S_ISCHR(st.st_mode));
   Status status = atomic_write("/dev/full", "x", 1);
@@ -124,7 +124,8 @@ TEST(Knobs, sizes) {
   EXPECT_TRUE(parse_size("4G", &value) && value == uint64_t{4} << 30);
   EXPECT_TRUE(parse_size("64k", &value) && value == 65536);
   EXPECT_TRUE(parse_size("18446744073709551615", &value) && value == UINT64_MAX);
-  for (const char *bad : {"", "M", "1T", "1MB", "-1", " 1", "1 ", "18446744073709551616", "17179869184G", "0x10"})
+  for (const char *bad :
+       {"", "M", "1T", "1MB", "-1", " 1", "1 ", "18446744073709551616", "17179869184G", "0x10"})
     EXPECT_FALSE(parse_size(bad, &value)) << bad;
 }
 
@@ -195,7 +196,8 @@ TEST_F(AtomicFile, knobs_are_ignored_in_set_id_processes) {
   }
   int status = 0;
   ASSERT_EQ(::waitpid(pid, &status, 0), pid);
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 77) GTEST_SKIP() << "skipped: set-user-id has no effect here";
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+    GTEST_SKIP() << "skipped: set-user-id has no effect here";
   EXPECT_EQ(status, 0);
 }
 
