@@ -511,6 +511,39 @@ static void test_register(void) {
   tdriver_destroy(driver);
 }
 
+/* The environment: THREADS counts where the program says nothing, PERF_MAP lists code. */
+static void test_knobs(void) {
+  tdriver_driver *driver;
+  tdriver_device *device;
+  tdriver_device_info info = TDRIVER_DEVICE_INFO_INIT;
+  char path[64], line[256] = "";
+  FILE *file;
+  OK(tdriver_create(NULL, &driver));
+  setenv("TESSERA_THREADS", "5", 1);
+  OK(tdriver_device_open(driver, "cpu", &device));
+  OK(tdriver_device_get_info(device, &info));
+  CHECK(info.threads == 5);
+  tdriver_device_close(device);
+  device = open_cpu(3, NULL, NULL);
+  OK(tdriver_device_get_info(device, &info));
+  CHECK(info.threads == 3);
+  setenv("TESSERA_PERF_MAP", "1", 1);
+  tdriver_kernel_unload(load(device, "add"));
+  unsetenv("TESSERA_PERF_MAP");
+  snprintf(path, sizeof path, "/tmp/perf-%d.map", (int)getpid());
+  file = fopen(path, "r");
+  CHECK(file && fgets(line, sizeof line, file) && strstr(line, " tessera:add\n"));
+  if (file) fclose(file);
+  unlink(path);
+  tdriver_device_close(device);
+  setenv("TESSERA_THREADS", "many", 1);
+  FAILS(TDRIVER_PARSE, "TESSERA_THREADS is \"many\"", tdriver_device_open(driver, "cpu", &device));
+  setenv("TESSERA_THREADS", "1G", 1);
+  FAILS(TDRIVER_LIMIT, "limit is 4096", tdriver_device_open(driver, "cpu", &device));
+  unsetenv("TESSERA_THREADS");
+  tdriver_destroy(driver);
+}
+
 int main(int argc, char **argv) {
   static const struct {
     const char *name;
@@ -518,7 +551,8 @@ int main(int argc, char **argv) {
   } tests[] = {{"ids", test_ids},         {"params", test_params}, {"imports", test_imports},
                {"assert", test_assert},   {"print", test_print},   {"lock", test_lock},
                {"arena", test_arena},     {"queue", test_queues},  {"many", test_many},
-               {"threads", test_threads}, {"fork", test_fork},     {"register", test_register}};
+               {"threads", test_threads}, {"fork", test_fork},     {"register", test_register},
+               {"knobs", test_knobs}};
   size_t i;
   int j;
   for (i = 0; i < sizeof tests / sizeof tests[0]; ++i) {

@@ -3,16 +3,16 @@
  *
  * Rules that hold for every function of this library, unless its comment says otherwise:
  *  - It returns a tdriver_status; on failure tdriver_last_message() has the sentence, and outputs are
- * untouched.
+ *    untouched.
  *  - NULL where an object is needed, unknown enum values, out-of-range numbers and handles of another driver
- * or device give TDRIVER_INVALID_ARGUMENT. A `destroy`, `close` or `free` takes NULL.
+ *    or device give TDRIVER_INVALID_ARGUMENT. A `destroy`, `close`, `unload` or `free` takes NULL.
  *  - It may be called from any thread at any time. Destroying an object that another thread still uses is an
- * error of the caller; destroying objects in any order is fine, each keeps what it needs alive.
- *  - Params and info structs begin with struct_size; initialise them with their _INIT macro. NULL params =
- * defaults.
+ *    error of the caller; destroying objects in any order is fine, each keeps what it needs alive.
+ *  - Params and info structs begin with struct_size; initialise them with their _INIT macro. NULL params are
+ *    defaults.
  *  - `const char *` results live as long as the object they were asked of.
  *  - After fork() the child may use the driver's cpu and null devices: it builds new threads on first use.
- * Work that other threads of the parent had in flight is not continued in the child.
+ *    Work that other threads of the parent had in flight is not continued in the child.
  */
 #ifndef TDRIVER_DEVICE_H
 #define TDRIVER_DEVICE_H
@@ -30,7 +30,7 @@ typedef int32_t tdriver_status;
 enum {
   TDRIVER_OK = 0,
   TDRIVER_INVALID_ARGUMENT = 1, /* a NULL, out-of-range, wrong-kind or foreign argument */
-  TDRIVER_PARSE = 2,            /* not returned by this library */
+  TDRIVER_PARSE = 2,            /* an environment knob whose text is no value */
   TDRIVER_VERIFY = 3,           /* not returned by this library */
   TDRIVER_UNSUPPORTED = 4,      /* valid, but this build, device or version cannot do it */
   TDRIVER_NOT_FOUND = 5,        /* no such device, back end, argument or file */
@@ -58,9 +58,10 @@ typedef void (*tdriver_print_fn)(void *user, const char *text, size_t size);
 
 typedef struct tdriver_params {
   size_t struct_size;
-  uint32_t threads; /* threads that one CPU launch may use; 0 = as many as affinity and cgroup quota allow */
-  uint32_t
-      debug; /* not 0: every launch checks the kernel's promises, as tdriver_kernel_check_arguments does */
+  /* Threads that one CPU launch may use; 0 = TESSERA_THREADS, else what affinity and cgroup quota allow. */
+  uint32_t threads;
+  /* Not 0: every launch checks the kernel's promises, as tdriver_kernel_check_arguments does. */
+  uint32_t debug;
   tdriver_print_fn print; /* NULL: standard output */
   void *print_user;       /* handed to print */
 } tdriver_params;

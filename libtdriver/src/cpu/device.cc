@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The machine: how many CPUs this process may use, and the device object.
 #include "cpu.hh"
+#include "common/knobs.hh"
 #include <cinttypes>
 #include <cstdio>
 #include <cstring>
@@ -92,9 +93,16 @@ tdriver_status device_count(uint32_t *count, tdriver_report *report) {
 
 tdriver_status device_open(uint32_t index, const tdriver_host *host, void **device, tdriver_report *report) {
   watch_forks();
+  auto knob = tessera::knob_size(tessera::Knob::THREADS);
+  if (!host->threads && !knob.ok()) return answer(knob.status, report);
+  if (knob.ok() && knob.value > 4096)
+    return answer(fail(Code::LIMIT, "%s is %llu, the limit is 4096",
+                       tessera::knob_name(tessera::Knob::THREADS), (unsigned long long)knob.value),
+                  report);
   uint32_t cpus = allowed_cpus(), quota = quota_cpus();
   uint32_t width = quota ? std::min(cpus, quota) : cpus;
-  if (host->threads) width = host->threads;
+  if (knob.ok() && knob.value) width = uint32_t(knob.value);
+  if (host->threads) width = host->threads; // what code says wins over the environment
   auto *d =
       new Device(*host, width, width > cpus ? 1 : cpus); // more threads than CPUs: waiting ones must not spin
   d->cores = cpus;

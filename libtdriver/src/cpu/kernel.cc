@@ -3,7 +3,10 @@
 // container's rules (tko::check) hold for the built-in front end, but the table can be called by others, so
 // the bounds that matter for this process's memory are looked at again here.
 #include "cpu.hh"
+#include "common/knobs.hh"
 #include <cerrno>
+#include <cstdio>
+#include <fcntl.h>
 #include <cstring>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -110,6 +113,25 @@ Status protect_image(const tdriver_code &c, Kernel *k) {
   return {};
 }
 
+/// A line for perf. Failing to write it is no failure of the load.
+void write_perf_map(const tdriver_code &c, const Kernel &k) {
+  auto wanted = tessera::knob_flag(tessera::Knob::PERF_MAP);
+  if (!wanted.ok() || !wanted.value) return;
+  std::string path = tessera::format("/tmp/perf-%d.map", int(getpid()));
+  // Never through a link that somebody else left in /tmp.
+  int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (file < 0) return;
+  for (size_t i = 0; i < c.segment_count; ++i) {
+    const tdriver_segment &s = c.segments[i];
+    if (s.permission != 2) continue;
+    std::string line = tessera::format("%llx %llx tessera:%s\n",
+                                       (unsigned long long)reinterpret_cast<uintptr_t>(k.base + s.offset),
+                                       (unsigned long long)s.size, c.entry);
+    if (::write(file, line.data(), line.size()) < 0) break;
+  }
+  ::close(file);
+}
+
 Status load(const tdriver_code &c, Kernel *k) {
   TESSERA_TRY(check_code(c));
   TESSERA_TRY(map_image(c, k));
@@ -127,6 +149,7 @@ Status load(const tdriver_code &c, Kernel *k) {
   k->arena_alignment = std::max(c.arena_alignment, 64u);
   k->owner = c.owner;
   k->generation = fork_generation();
+  write_perf_map(c, *k);
   return {};
 }
 
