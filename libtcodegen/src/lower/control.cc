@@ -11,6 +11,7 @@ Lowering::Lowering(Module &module, Op *func, Plan &plan, const CpuTarget &target
                    tessera::tko::Object &object)
     : m(module), func(func), plan(plan), target(target), out(out), cx(out.getContext()), b(cx), object(object) {
   scalars.assign(m.num_values, nullptr);
+  fusing.assign(m.num_values, false);
 }
 
 void Lowering::fail(Code code, Op *op, const char *format, ...) {
@@ -401,7 +402,7 @@ void Lowering::lowerOp(Op *op) {
     if (!isVirtualizable(op)) return unsupported(op);
     bool wanted = false;
     for (unsigned i = 0; i < op->numResults(); ++i) wanted = wanted || plan.home[op->result(i)->id] == Home::Buffer;
-    if (wanted) materializeOp(op);
+    if (wanted && !fuseWithReduce(op)) materializeOp(op);
     return;
   }
   if (op->is(Opcode::arith_constant)) {

@@ -71,6 +71,33 @@ Value *Lowering::mathCall(Op *op, std::string_view name, Type t, llvm::ArrayRef<
   return narrow(t, r);
 }
 
+/// A libdevice function by name: the predicates of floats here, everything else in the table of math functions.
+Value *Lowering::externCall(Op *op, Type to, llvm::ArrayRef<Type> from, llvm::ArrayRef<Value *> x, unsigned lanes) {
+  std::string symbol(op->strAttr("symbol"));
+  Value *none = llvm::PoisonValue::get(vecType(laneType(to), lanes));
+  bool same = !x.empty() && x.size() <= 2 && to->isFloat();
+  for (Type t : from) same = same && t == to;
+  if (same) return mathCall(op, symbol, to, x);
+  if (x.size() == 1 && from[0]->isFloat() && wide(from[0]) && to->isInt()) {
+    enum { Nan, Inf, Finite, Sign };
+    static constexpr struct { const char *name; int what; } rows[] = {
+        {"__nv_isnanf", Nan},     {"__nv_isnand", Nan},     {"__nv_isinff", Inf},      {"__nv_isinfd", Inf},
+        {"__nv_finitef", Finite}, {"__nv_isfinited", Finite}, {"__nv_signbitf", Sign}, {"__nv_signbitd", Sign}};
+    for (auto &row : rows) {
+      if (symbol != row.name) continue;
+      Value *inf = llvm::ConstantFP::getInfinity(x[0]->getType()), *mag = b.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x[0]);
+      IrType *it = vecType(b.getIntNTy(from[0]->width), lanes);
+      Value *c = row.what == Nan      ? b.CreateFCmpUNO(x[0], x[0])
+                 : row.what == Inf    ? b.CreateFCmpOEQ(mag, inf)
+                 : row.what == Finite ? b.CreateFCmpOLT(mag, inf)
+                                      : b.CreateICmpSLT(b.CreateBitCast(x[0], it), llvm::Constant::getNullValue(it));
+      return b.CreateZExt(c, vecType(laneType(to), lanes));
+    }
+  }
+  unsupported(op, symbol.c_str());
+  return none;
+}
+
 Value *Lowering::floatBinary(Op *op, Type t, Value *x, Value *y) {
   x = widen(t, x);
   y = widen(t, y);
@@ -275,16 +302,24 @@ Val Lowering::elementwise(Op *op, llvm::ArrayRef<Val> args, unsigned result, Typ
   }
   case Opcode::arith_negf: {
     Value *x = arg(0);
-    if (wide(t0) || t0->isFloat(FloatKind::F16)) r.v = b.CreateFNeg(x);
+    if (wide(t0)) r.v = b.CreateFNeg(x);
     else if (t0->isFloat(FloatKind::F8E4M3FNUZ) || t0->isFloat(FloatKind::F8E5M2FNUZ)) r.v = narrow(to, b.CreateFNeg(widen(t0, x)));
-    else r.v = b.CreateXor(x, llvm::ConstantInt::get(x->getType(), uint64_t(1) << (t0->width - 1)));
+    else {
+      IrType *it = vecType(b.getIntNTy(t0->width), lanes);
+      r.v = b.CreateXor(b.CreateBitCast(x, it), llvm::ConstantInt::get(it, uint64_t(1) << (t0->width - 1)));
+      r.v = b.CreateBitCast(r.v, x->getType());
+    }
     return r;
   }
   case Opcode::math_absf: {
     Value *x = arg(0);
-    if (wide(t0) || t0->isFloat(FloatKind::F16)) r.v = b.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x);
+    if (wide(t0)) r.v = b.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x);
     else if (t0->isFloat(FloatKind::F8E4M3FNUZ) || t0->isFloat(FloatKind::F8E5M2FNUZ)) r.v = narrow(to, b.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, widen(t0, x)));
-    else r.v = b.CreateAnd(x, llvm::ConstantInt::get(x->getType(), (uint64_t(1) << (t0->width - 1)) - 1));
+    else {
+      IrType *it = vecType(b.getIntNTy(t0->width), lanes);
+      r.v = b.CreateAnd(b.CreateBitCast(x, it), llvm::ConstantInt::get(it, (uint64_t(1) << (t0->width - 1)) - 1));
+      r.v = b.CreateBitCast(r.v, x->getType());
+    }
     return r;
   }
   case Opcode::math_absi: {
@@ -308,14 +343,9 @@ Val Lowering::elementwise(Op *op, llvm::ArrayRef<Val> args, unsigned result, Typ
   }
   case Opcode::tt_precise_sqrt: r.v = mathCall(op, "sqrt", t0, {arg(0)}); return r;
   case Opcode::tt_extern_elementwise: {
-    std::string_view symbol = op->strAttr("symbol");
-    llvm::SmallVector<Value *, 2> x;
-    for (unsigned i = 0; i < args.size(); ++i) {
-      if (from[i] != to || !to->isFloat() || args.size() > 2) return unsupported(op, std::string(symbol).c_str()), r.v = arg(0), r;
-      x.push_back(arg(i));
-    }
-    if (x.empty()) return unsupported(op, "without operands"), r.v = llvm::Constant::getNullValue(laneType(to)), r;
-    r.v = mathCall(op, symbol, to, x);
+    llvm::SmallVector<Value *, 3> x;
+    for (unsigned i = 0; i < args.size(); ++i) x.push_back(arg(i));
+    r.v = externCall(op, to, from, x, lanes);
     return r;
   }
   default: break;

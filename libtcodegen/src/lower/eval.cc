@@ -50,7 +50,13 @@ Val Lowering::eval(Value *v, const Index *idx) {
   if (hit != scopes[depth].cache.end()) return hit->second;
   Val r = atDepth(depth, [&]() -> Val {
     switch (plan.home[v->id]) {
-    case Home::Buffer: return loadBuffer(plan.buffer[v->id], v->type->elem, v->type->shape, idx);
+    case Home::Buffer:
+      if (fusing[v->id]) {
+        Val x = evalOp(v->def, v->index, idx);
+        storeBuffer(plan.buffer[v->id], v->type->elem, v->type->shape, idx, x);
+        return x;
+      }
+      return loadBuffer(plan.buffer[v->id], v->type->elem, v->type->shape, idx);
     case Home::Induction: return evalInduction(v, idx);
     default:
       if (v->isArg()) {

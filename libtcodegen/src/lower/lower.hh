@@ -117,6 +117,8 @@ private:
   llvm::Value *compare(tir::Op *op, tir::Type t, llvm::Value *x, llvm::Value *y);
   llvm::Value *cast(tir::Op *op, tir::Type from, tir::Type to, llvm::Value *x);
   llvm::Value *mathCall(tir::Op *op, std::string_view name, tir::Type t, llvm::ArrayRef<llvm::Value *> x);
+  llvm::Value *externCall(tir::Op *op, tir::Type to, llvm::ArrayRef<tir::Type> from, llvm::ArrayRef<llvm::Value *> x,
+                          unsigned lanes);
   llvm::Value *widen(tir::Type t, llvm::Value *x);   // narrow float → f32 lanes (f32, f64 unchanged)
   llvm::Value *narrow(tir::Type t, llvm::Value *x, bool rtz = false); // f32/f64 lanes → t
   llvm::Value *callImport(const char *name, llvm::Type *result, llvm::ArrayRef<llvm::Value *> args);
@@ -176,6 +178,7 @@ private:
   void materialize(tir::Value *v, int buffer); // buffer[i] = v[i] for all i
   void materializeOp(tir::Op *op);             // all results of a virtualizable op whose home is a buffer
   llvm::SmallVector<unsigned, 4> bestOrder(tir::Value *pointer); // fastest dimension first
+  bool fuseWithReduce(tir::Op *op);            // store the tile while the next reduction computes it
   int scratchBuffer(uint64_t bytes);           // extra arena space, for this one operation
 
   // ---- memory.cc ---------------------------------------------------------------------------------------------
@@ -224,9 +227,7 @@ private:
   std::vector<Scope> scopes;
   unsigned current = 0; // depth at which the builder inserts
   uint64_t scratch_top = 0;
-  std::unordered_map<int, llvm::AllocaInst *> small; // buffers that fit a vector register
-  std::vector<llvm::Constant *> const_data;
-  friend struct RegionEnv;
+  std::vector<bool> fusing; // by value id: computed, and stored, by the nest that reads it first
 };
 
 } // namespace tcodegen

@@ -31,6 +31,12 @@ void Lowering::endNestLoop(Loop &l) {
 void Lowering::nest(llvm::ArrayRef<int64_t> shape, unsigned lane_bits, llvm::ArrayRef<unsigned> order_in,
                     llvm::function_ref<void(const Index *)> body) {
   unsigned rank = shape.size();
+  if (rank > 3 && order_in.empty()) { // one loop over all elements instead of many short ones
+    int64_t count = 1;
+    for (int64_t d : shape) count *= d;
+    Span<int64_t> flat{&count, 1}, whole{shape.data(), rank};
+    return nest({count}, lane_bits, {}, [&](const Index *idx) { body(mapReshape(idx, flat, whole)); });
+  }
   llvm::SmallVector<unsigned, 8> order(order_in.begin(), order_in.end());
   if (order.empty())
     for (unsigned k = rank; k-- > 0;) order.push_back(k);
@@ -231,6 +237,36 @@ void Lowering::materializeOp(Op *op) {
       if (plan.buffer[op->result(i)->id] >= 0)
         storeBuffer(plan.buffer[op->result(i)->id], op->result(i)->type->elem, op->result(i)->type->shape, idx, vals[i]);
   });
+}
+
+/// Does evaluating `from` compute `v` at the same index, by elementwise operations only?
+static bool reachesInPlace(const Plan &plan, Value *from, Value *v, int depth) {
+  if (from == v) return true;
+  if (depth > 32 || from->isArg() || plan.home[from->id] != Home::Virtual || !from->type->isTensor()) return false;
+  if (!(from->def->info().traits & TraitElementwise)) return false;
+  for (unsigned i = 0; i < from->def->numOperands(); ++i)
+    if (reachesInPlace(plan, from->def->operand(i), v, depth + 1)) return true;
+  return false;
+}
+
+/// A tile that is stored for later and reduced next needs no nest of its own. Only computations may stand between.
+bool Lowering::fuseWithReduce(Op *op) {
+  if (op->numResults() != 1) return false;
+  Value *v = op->result();
+  for (Op *o = op->next; o; o = o->next) {
+    if (o->is(Opcode::tt_reduce)) {
+      for (unsigned i = 0; i < o->numOperands(); ++i)
+        if (reachesInPlace(plan, o->operand(i), v, 0)) {
+          fusing[v->id] = true;
+          return true;
+        }
+      return false;
+    }
+    if (!(o->info().traits & TraitPure) || o->nregs || !o->numResults() || o->is(Opcode::tt_unsplat)) return false;
+    for (unsigned i = 0; i < o->numResults(); ++i)
+      if (o->result(i)->type->isTensor() && plan.home[o->result(i)->id] == Home::Buffer) return false;
+  }
+  return false;
 }
 
 int Lowering::scratchBuffer(uint64_t bytes) {

@@ -150,6 +150,7 @@ void Lowering::lowerReduce(Op *op) {
       else if (plan.buffer[res->id] >= 0) storeBuffer(plan.buffer[res->id], res->type->elem, res->type->shape, o, r[i]);
     }
   });
+  fusing.assign(fusing.size(), false);
 }
 
 void Lowering::lowerScan(Op *op) {
