@@ -208,7 +208,7 @@ Status prepare_module(Module &module, const CpuTarget &target) {
   if (!machine.ok()) return machine.status;
   module.setTargetTriple(Triple(triple_name));
   module.setDataLayout(machine.value->createDataLayout());
-  module.setPICLevel(PICLevel::SmallPIC);
+  if (module.getPICLevel() == PICLevel::NotPIC) module.setPICLevel(PICLevel::SmallPIC);
   return {};
 }
 
