@@ -508,6 +508,19 @@ static void test_register(void) {
   FAILS(TDRIVER_INVALID_ARGUMENT, "'/'", tdriver_backend_load(driver, "libmine.so"));
   FAILS(TDRIVER_NOT_FOUND, "./nowhere.so", tdriver_backend_load(driver, "./nowhere.so"));
   FAILS(TDRIVER_INVALID_ARGUMENT, "NULL", tdriver_backend_load(driver, NULL));
+  if (getenv("TDRIVER_TEST_PLUGIN")) {
+    tdriver_memory *memory;
+    tdriver_kernel *kernel;
+    fixture f = fixture_constant(1);
+    OK(tdriver_backend_load(driver, getenv("TDRIVER_TEST_PLUGIN")));
+    FAILS(TDRIVER_INVALID_ARGUMENT, "already", tdriver_backend_load(driver, getenv("TDRIVER_TEST_PLUGIN")));
+    OK(tdriver_device_open(driver, "plugin:1", &device));
+    FAILS(TDRIVER_UNSUPPORTED, "can do nothing", tdriver_memory_alloc(device, 8, 0, &memory));
+    FAILS(TDRIVER_UNSUPPORTED, "can do nothing", tdriver_kernel_load(device, f.bytes, f.size, &kernel));
+    OK(tdriver_device_synchronize(device));
+    fixture_free(f);
+    tdriver_device_close(device);
+  }
   tdriver_destroy(driver);
 }
 

@@ -279,6 +279,12 @@ TEST(Text, Records) {
             "kernel k: trap (message 99 is not in the object), in program (1, 0, 2)");
 }
 
+TEST(Api, StatusCodesAreTheSharedOnes) {
+#define X(name, value, text) EXPECT_EQ(int32_t(TDRIVER_##name), value) << text;
+#include "common/status.inc"
+#undef X
+}
+
 TEST(Cpu, Features) {
   EXPECT_EQ(tdriver::cpu::has_feature("no-such-thing"), -1);
 #if defined(__x86_64__)
