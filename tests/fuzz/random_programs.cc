@@ -6,6 +6,8 @@
 // Program number i has seed S + i; a failure prints its seed, and --print S shows that program. --keep writes each
 // failing program into a folder. A program that the compiler refuses counts as a failure, but for --allow-refused.
 #include "random_program.hh"
+#include "common/status.hh"
+#include "common/status.hh"
 #include "tdriver/launch.h"
 #include "tdriver/memory.h"
 #include "tir/interp.h"

@@ -49,7 +49,7 @@ static int print_stat(tcache_store *store) {
 static int verify(tcache_store *store, bool repair) {
   uint64_t checked = 0, bad = 0;
   auto tell = [](void *, const tcache_key *, const char *path, const char *message) { std::printf("bad  %s: %s\n", path, message); };
-  if (tcache_status status = tcache_verify(store, repair ? TCACHE_VERIFY_REPAIR : 0u, tell, nullptr, &checked, &bad); status != TCACHE_OK) return failed(status);
+  if (tcache_status status = tcache_verify(store, repair ? uint32_t(TCACHE_VERIFY_REPAIR) : 0u, tell, nullptr, &checked, &bad); status != TCACHE_OK) return failed(status);
   std::printf("%llu checked, %llu bad\n", (unsigned long long)checked, (unsigned long long)bad);
   return bad ? exit_differ : exit_good;
 }

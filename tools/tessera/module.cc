@@ -2,7 +2,6 @@
 #include "module.hh"
 #include "npy.hh"
 #include "options.hh"
-#include "tir/bytecode.h"
 #include "tir/text.h"
 #include "tir/verify.h"
 #include "tir/walk.h"
@@ -41,8 +40,7 @@ int Module::parse(const void *bytes, size_t size, const std::string &name) {
   said_ = 0;
   tir_module_destroy(module_);
   module_ = nullptr;
-  if (tir_bytecode_looks_like(bytes, size)) return report(tir_module_read_bytecode(context_, bytes, size, name.c_str(), &module_));
-  return report(tir_module_parse(context_, static_cast<const char *>(bytes), size, name.c_str(), &module_));
+  return report(tir_module_load(context_, bytes, size, name.c_str(), &module_));
 }
 
 int Module::read(const std::string &path) {
@@ -54,26 +52,10 @@ int Module::read(const std::string &path) {
 
 int Module::verify() { return report(tir_module_verify(module_)); }
 
-static const char *float_name(tir_float_kind kind) {
-  static constexpr const char *names[] = {"f16",    "bf16",       "f32",    "f64",        "tf32",      "f8E4M3FN",
-                                          "f8E4M3FNUZ", "f8E5M2", "f8E5M2FNUZ", "f8E8M0FNU", "f4E2M1FN"};
-  return kind < sizeof(names) / sizeof(names[0]) ? names[kind] : "?";
-}
-
 std::string type_text(tir_type type) {
-  switch (tir_type_get_kind(type)) {
-  case TIR_TYPE_INT: return "i" + std::to_string(tir_type_width(type));
-  case TIR_TYPE_INDEX: return "index";
-  case TIR_TYPE_FLOAT: return float_name(tir_type_float_kind(type));
-  case TIR_TYPE_PTR: return "!tt.ptr<" + type_text(tir_type_element(type)) + ">";
-  case TIR_TYPE_TENSOR:
-  case TIR_TYPE_TENSOR_DESC: {
-    std::string text = tir_type_get_kind(type) == TIR_TYPE_TENSOR ? "tensor<" : "!tt.tensordesc<";
-    for (uint32_t d = 0; d < tir_type_rank(type); ++d) text += std::to_string(tir_type_dim(type, d)) + "x";
-    return text + type_text(tir_type_element(type)) + ">";
-  }
-  default: return "?";
-  }
+  std::string text;
+  tir_type_write(type, [](void *user, const char *data, size_t size) { static_cast<std::string *>(user)->append(data, size); }, &text);
+  return text;
 }
 
 // ---- which ops occur --------------------------------------------------------------------------------------------
