@@ -2,6 +2,7 @@
 // inline: callees first, so every body is copied once per call and holds no call that could have gone. A callee of
 // several blocks needs a place where branches may stand: inside scf and combiner regions its call stays.
 #include "pass.hh"
+#include "text/text.hh"
 #include <algorithm>
 
 namespace tir {
@@ -147,7 +148,10 @@ private:
   }
 
   void locations(Op *copy, Loc caller) {
+    // A place in the text itself (of what has no location there) is never printed, so it stays outside call sites.
+    bool unplaced = isTextLoc(caller);
     auto at = [&](Loc l) {
+      if (unplaced || isTextLoc(l)) return l;
       bool known = l && l->kind != LocKind::Unknown, place = caller && caller->kind != LocKind::Unknown;
       return known || place ? m.ctx.callSiteLoc(l, caller) : l;
     };
