@@ -144,6 +144,105 @@ static void bad_requests(void) {
   tcodegen_compiler_destroy(NULL);
 }
 
+static const char *const ir =
+    "module {\n"
+    "  tt.func public @scale(%p: !tt.ptr<f32> {tt.divisibility = 16 : i32}, %s: f32, %n: i32) attributes {noinline = false} {\n"
+    "    %r = tt.make_range {end = 64 : i32, start = 0 : i32} : tensor<64xi32>\n"
+    "    %ns = tt.splat %n : i32 -> tensor<64xi32>\n"
+    "    %m = arith.cmpi slt, %r, %ns : tensor<64xi32>\n"
+    "    %ps = tt.splat %p : !tt.ptr<f32> -> tensor<64x!tt.ptr<f32>>\n"
+    "    %q = tt.addptr %ps, %r : tensor<64x!tt.ptr<f32>>, tensor<64xi32>\n"
+    "    %x = tt.load %q, %m : tensor<64x!tt.ptr<f32>>\n"
+    "    %ss = tt.splat %s : f32 -> tensor<64xf32>\n"
+    "    %y = arith.mulf %x, %ss : tensor<64xf32>\n"
+    "    tt.store %q, %y, %m : tensor<64x!tt.ptr<f32>>\n"
+    "    tt.return\n"
+    "  }\n"
+    "}\n";
+
+static tcodegen_artifact *compile(tcodegen_compiler *c, tcodegen_params *p) {
+  tcodegen_artifact *a = NULL;
+  CHECK(tcodegen_compile(c, ir, strlen(ir), p, &a) == TCODEGEN_OK && a);
+  return a;
+}
+
+static int same_bytes(const tcodegen_artifact *a, const tcodegen_artifact *b) {
+  return tcodegen_artifact_size(a) == tcodegen_artifact_size(b) &&
+         !memcmp(tcodegen_artifact_data(a), tcodegen_artifact_data(b), tcodegen_artifact_size(a));
+}
+
+static void good_requests(void) {
+  tcodegen_compiler *c = NULL;
+  CHECK(tcodegen_compiler_create(NULL, &c) == TCODEGEN_OK);
+  tcodegen_params p = TCODEGEN_PARAMS_INIT;
+  p.target = "cpu:x86-64-v3";
+  tcodegen_artifact *plain = compile(c, &p), *again = compile(c, &p);
+  CHECK(same_bytes(plain, again)); /* deterministic */
+  tcodegen_artifact_destroy(again);
+  CHECK(tcodegen_artifact_size(plain) > 100 && !memcmp(tcodegen_artifact_data(plain), "TKO", 4));
+  CHECK(!strcmp(tcodegen_artifact_kernel(plain), "scale") && !strcmp(tcodegen_artifact_target(plain), "cpu:x86-64-v3"));
+  const char *text = NULL;
+  size_t size = 0;
+  CHECK(tcodegen_artifact_get_stage(plain, "llir", &text, &size) == TCODEGEN_NOT_FOUND && !text);
+  SAYS("none");
+  CHECK(tcodegen_artifact_get_stage(plain, NULL, &text, &size) == TCODEGEN_INVALID_ARGUMENT);
+
+  size_t times = tcodegen_artifact_num_times(plain);
+  uint64_t total = 0, ns = 0;
+  CHECK(times > 3);
+  for (size_t i = 0; i < times; ++i) {
+    CHECK(tcodegen_artifact_get_time(plain, i, &text, &ns) == TCODEGEN_OK && *text);
+    total += ns;
+  }
+  CHECK(total > 0);
+  CHECK(tcodegen_artifact_get_time(plain, times, &text, &ns) == TCODEGEN_NOT_FOUND);
+  tcodegen_remark r = TCODEGEN_REMARK_INIT;
+  size_t remarks = tcodegen_artifact_num_remarks(plain);
+  for (size_t i = 0; i < remarks; ++i)
+    CHECK(tcodegen_artifact_get_remark(plain, i, &r) == TCODEGEN_OK && *r.name && *r.message && r.location);
+  CHECK(tcodegen_artifact_get_remark(plain, remarks, &r) == TCODEGEN_NOT_FOUND);
+  r.struct_size = 2;
+  CHECK(tcodegen_artifact_get_remark(plain, 0, &r) == TCODEGEN_INVALID_ARGUMENT);
+
+  p.keep = TCODEGEN_KEEP_TTIR | TCODEGEN_KEEP_LLIR | TCODEGEN_KEEP_ASM | TCODEGEN_KEEP_OBJECT;
+  tcodegen_artifact *kept = compile(c, &p);
+  const char *const names[] = {"ttir", "llir", "asm", "o"}, *const hold[] = {"tt.func", "define", ".text", "ELF"};
+  for (int i = 0; i < 4; ++i) {
+    CHECK(tcodegen_artifact_get_stage(kept, names[i], &text, &size) == TCODEGEN_OK);
+    CHECK(text && size > 20 && text[size] == 0 && strstr(text, hold[i]));
+  }
+  CHECK(same_bytes(plain, kept)); /* what is kept does not change the object */
+  tcodegen_artifact_destroy(kept);
+
+  /* A constant argument takes no room and changes the object; without promises it still compiles. */
+  tcodegen_specialization s = {2, 1, 64, 0, 0, 0};
+  p.keep = 0;
+  p.specialize = &s;
+  p.specialize_count = 1;
+  tcodegen_artifact *special = compile(c, &p);
+  CHECK(!same_bytes(plain, special));
+  p.specialize_count = 0;
+  p.options = "promises=off,fp_fusion=off";
+  tcodegen_artifact *bare = compile(c, &p);
+  CHECK(!same_bytes(plain, bare));
+  tcodegen_artifact_destroy(special);
+  tcodegen_artifact_destroy(bare);
+  p.options = NULL;
+  s.argument = 7;
+  p.specialize_count = 1;
+  tcodegen_artifact *none = NULL;
+  CHECK(tcodegen_compile(c, ir, strlen(ir), &p, &none) == TCODEGEN_INVALID_ARGUMENT && !none);
+  p.specialize_count = 0;
+  p.kernel = "missing";
+  CHECK(tcodegen_compile(c, ir, strlen(ir), &p, &none) == TCODEGEN_NOT_FOUND && !none);
+  SAYS("missing");
+  CHECK(tcodegen_compile(c, "module { tt.func", 16, NULL, &none) == TCODEGEN_PARSE && !none);
+
+  tcodegen_compiler_destroy(c); /* the artifact outlives it */
+  CHECK(tcodegen_artifact_size(plain) > 100);
+  tcodegen_artifact_destroy(plain);
+}
+
 static void null_artifact(void) {
   const char *text = "";
   uint64_t ns;
@@ -185,6 +284,7 @@ int main(void) {
   versions();
   targets();
   bad_requests();
+  good_requests();
   null_artifact();
   threads();
   if (!failures) puts("ok");
