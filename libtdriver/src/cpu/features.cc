@@ -138,8 +138,11 @@ int has_feature(const char *name) {
 std::string feature_list() {
   Cpu cpu;
   std::string text;
-  for (const Row &row : rows)
-    if (cpu.has(row)) text += (text.empty() ? "" : " ") + std::string(row.name);
+  for (const Row &row : rows) {
+    if (!cpu.has(row)) continue;
+    if (!text.empty()) text += ' ';
+    text += row.name;
+  }
   return text;
 }
 
