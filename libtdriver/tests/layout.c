@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The layouts that the ABI promises on 64-bit machines. Compiling it is the test. A change here is a change of the
+ * The layouts that the ABI promises on 64-bit machines. Compiling it is the test. A change here changes the
  * ABI: structs grow at their end only (new size lines), nothing moves.
  */
 #include "tdriver/backend.h"
