@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // From an LLVM module to an object: the one place that configures LLVM's passes and code generator.
 #include "emit.hh"
+#include "workarounds.hh"
 #include "legal.hh"
 #include "llvm/Analysis/TargetLibraryInfo.h"
 #include "llvm/IR/DiagnosticInfo.h"
@@ -228,6 +229,7 @@ Status optimize(Module &module, const CpuTarget &target, std::string_view entry,
   }
   DiagnosticScope diagnostics(module.getContext());
   run_passes(module, *machine.value);
+  avoid_known_defects(module);
   return diagnostics.status(options);
 }
 
