@@ -6,16 +6,11 @@
 namespace tessera::num {
 
 static constexpr FormatInfo formats[format_count] = {
-    {"f16", 16, 5, 10, 15, Nan::Ieee, true},
-    {"bf16", 16, 8, 7, 127, Nan::Ieee, true},
-    {"f32", 32, 8, 23, 127, Nan::Ieee, true},
-    {"f64", 64, 11, 52, 1023, Nan::Ieee, true},
-    {"tf32", 19, 8, 10, 127, Nan::Ieee, true},
-    {"f8E4M3FN", 8, 4, 3, 7, Nan::AllOnes, true},
-    {"f8E4M3FNUZ", 8, 4, 3, 8, Nan::NegZero, true},
-    {"f8E5M2", 8, 5, 2, 15, Nan::Ieee, true},
-    {"f8E5M2FNUZ", 8, 5, 2, 16, Nan::NegZero, true},
-    {"f8E8M0FNU", 8, 8, 0, 127, Nan::AllOnes, false},
+    {"f16", 16, 5, 10, 15, Nan::Ieee, true},         {"bf16", 16, 8, 7, 127, Nan::Ieee, true},
+    {"f32", 32, 8, 23, 127, Nan::Ieee, true},        {"f64", 64, 11, 52, 1023, Nan::Ieee, true},
+    {"tf32", 19, 8, 10, 127, Nan::Ieee, true},       {"f8E4M3FN", 8, 4, 3, 7, Nan::AllOnes, true},
+    {"f8E4M3FNUZ", 8, 4, 3, 8, Nan::NegZero, true},  {"f8E5M2", 8, 5, 2, 15, Nan::Ieee, true},
+    {"f8E5M2FNUZ", 8, 5, 2, 16, Nan::NegZero, true}, {"f8E8M0FNU", 8, 8, 0, 127, Nan::AllOnes, false},
     {"f4E2M1FN", 4, 2, 1, 1, Nan::None, true},
 };
 
@@ -27,10 +22,13 @@ namespace {
 constexpr uint64_t max_code(const FormatInfo &i) {
   uint64_t ones = (uint64_t(1) << (i.exponent + i.mantissa)) - 1;
   switch (i.nan) {
-  case Nan::Ieee: return ones - ((uint64_t(1) << i.mantissa) - 1) - 1;
-  case Nan::AllOnes: return ones - 1;
+  case Nan::Ieee:
+    return ones - ((uint64_t(1) << i.mantissa) - 1) - 1;
+  case Nan::AllOnes:
+    return ones - 1;
   case Nan::NegZero:
-  case Nan::None: return ones;
+  case Nan::None:
+    return ones;
   }
   return ones;
 }
@@ -45,9 +43,12 @@ constexpr uint64_t nan_code(const FormatInfo &i, bool negative) {
   case Nan::Ieee: // exponent all ones and the quiet bit
     return (ones - ((uint64_t(1) << i.mantissa) - 1)) | uint64_t(1) << (i.mantissa - 1) |
            sign_bit(i, negative);
-  case Nan::AllOnes: return ones | sign_bit(i, negative);
-  case Nan::NegZero: return uint64_t(1) << (i.width - 1);
-  case Nan::None: return max_code(i) | sign_bit(i, negative);
+  case Nan::AllOnes:
+    return ones | sign_bit(i, negative);
+  case Nan::NegZero:
+    return uint64_t(1) << (i.width - 1);
+  case Nan::None:
+    return max_code(i) | sign_bit(i, negative);
   }
   return ones;
 }
@@ -118,8 +119,9 @@ template <Format F> inline uint64_t encode_one(double x, Round r, Overflow o) {
       q += rem > half || (rem == half && (q & 1));
   }
   uint64_t code = q;
-  if (!sub) code = q + (static_cast<uint64_t>(exp - emin + (i.sign ? 1 : 0)) << i.mantissa) -
-                   (uint64_t(1) << i.mantissa);
+  if (!sub)
+    code = q + (static_cast<uint64_t>(exp - emin + (i.sign ? 1 : 0)) << i.mantissa) -
+           (uint64_t(1) << i.mantissa);
   if (code > max_code(i)) {
     if (o == Overflow::Saturate || r == Round::RTZ) return max_code(i) | sign_bit(i, negative);
     return inf_code(i, negative);
@@ -140,17 +142,28 @@ template <> inline uint64_t encode_one<Format::F32>(double x, Round r, Overflow 
 /// Calls g.template operator()<F>() for the run-time format.
 template <class G> inline auto with_format(Format f, G g) {
   switch (f) {
-  case Format::F16: return g.template operator()<Format::F16>();
-  case Format::BF16: return g.template operator()<Format::BF16>();
-  case Format::F32: return g.template operator()<Format::F32>();
-  case Format::F64: break;
-  case Format::TF32: return g.template operator()<Format::TF32>();
-  case Format::F8E4M3FN: return g.template operator()<Format::F8E4M3FN>();
-  case Format::F8E4M3FNUZ: return g.template operator()<Format::F8E4M3FNUZ>();
-  case Format::F8E5M2: return g.template operator()<Format::F8E5M2>();
-  case Format::F8E5M2FNUZ: return g.template operator()<Format::F8E5M2FNUZ>();
-  case Format::F8E8M0FNU: return g.template operator()<Format::F8E8M0FNU>();
-  case Format::F4E2M1FN: return g.template operator()<Format::F4E2M1FN>();
+  case Format::F16:
+    return g.template operator()<Format::F16>();
+  case Format::BF16:
+    return g.template operator()<Format::BF16>();
+  case Format::F32:
+    return g.template operator()<Format::F32>();
+  case Format::F64:
+    break;
+  case Format::TF32:
+    return g.template operator()<Format::TF32>();
+  case Format::F8E4M3FN:
+    return g.template operator()<Format::F8E4M3FN>();
+  case Format::F8E4M3FNUZ:
+    return g.template operator()<Format::F8E4M3FNUZ>();
+  case Format::F8E5M2:
+    return g.template operator()<Format::F8E5M2>();
+  case Format::F8E5M2FNUZ:
+    return g.template operator()<Format::F8E5M2FNUZ>();
+  case Format::F8E8M0FNU:
+    return g.template operator()<Format::F8E8M0FNU>();
+  case Format::F4E2M1FN:
+    return g.template operator()<Format::F4E2M1FN>();
   }
   return g.template operator()<Format::F64>();
 }
@@ -180,7 +193,8 @@ void encode_n(Format f, const double *in, uint64_t *out, size_t n, Round r, Over
 uint64_t encode_int(Format f, bool negative, uint64_t magnitude) {
   double d = static_cast<double>(magnitude);
   if (f != Format::F64 && magnitude >> 53) {
-    // keep 54 bits and let the last one say whether anything was lost: the second rounding then is the only one
+    // keep 54 bits and let the last one say whether anything was lost: the second rounding then is the only
+    // one
     int drop = 64 - std::countl_zero(magnitude) - 53;
     uint64_t kept = magnitude >> drop << drop;
     d = static_cast<double>(kept);

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: MIT
-// Number formats: exact decoding to double, and encoding from double with one rounding. The house has no other
-// code that converts floats: the interpreter, constants of the code generator and the command line share this.
+// Number formats: exact decoding to double, and encoding from double with one rounding. The house has no
+// other code that converts floats: the interpreter, constants of the code generator and the command line
+// share this.
 //
 // Rules, for every format:
 //   * sub-normals are kept; NaN gives the format's quiet NaN (sign kept where the format has one);
-//   * Overflow::Format is what MLIR's arith.truncf (APFloat) does: infinity where the format has one (f16 bf16
+//   * Overflow::Format is what MLIR's arith.truncf (APFloat) does: infinity where the format has one (f16
+//   bf16
 //     f32 f64 tf32 f8E5M2), else NaN (f8E4M3FN, both FNUZ, f8E8M0FNU), else the largest value (f4E2M1FN);
 //   * Overflow::Saturate gives the largest finite value of the sign, for infinities too; it is what
 //     tt.fp_to_fp means when it narrows to an 8-bit type, as GPUs' conversion instructions do;
 //   * Round::RTZ never rounds a finite value to infinity or NaN;
-//   * FNUZ formats have no -0; f8E8M0FNU has neither zero nor sign: 0 and everything below 2^-127 gives 2^-127,
+//   * FNUZ formats have no -0; f8E8M0FNU has neither zero nor sign: 0 and everything below 2^-127 gives
+//   2^-127,
 //     a negative value gives NaN; NaN to f4E2M1FN gives the largest value;
 //   * TF32 rounds to nearest, ties away, whatever the mode asked (RTZ excepted).
 #pragma once
@@ -20,7 +23,17 @@ namespace tessera::num {
 
 /// Same order as tir::FloatKind.
 enum class Format : uint8_t {
-  F16, BF16, F32, F64, TF32, F8E4M3FN, F8E4M3FNUZ, F8E5M2, F8E5M2FNUZ, F8E8M0FNU, F4E2M1FN,
+  F16,
+  BF16,
+  F32,
+  F64,
+  TF32,
+  F8E4M3FN,
+  F8E4M3FNUZ,
+  F8E5M2,
+  F8E5M2FNUZ,
+  F8E8M0FNU,
+  F4E2M1FN,
 };
 inline constexpr unsigned format_count = 11;
 

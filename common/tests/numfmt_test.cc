@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Number formats, exhaustively for 8 and 16 bits, against code that shares nothing with them: the compiler's
-// _Float16, integer arithmetic on f32 for bf16, tables written from the formats' definitions and nearest-value search
-// for the narrow ones.
+// _Float16, integer arithmetic on f32 for bf16, tables written from the formats' definitions and
+// nearest-value search for the narrow ones.
 #include "common/numfmt.hh"
 #include <algorithm>
 #include <bit>
@@ -96,7 +96,8 @@ std::vector<double> probes(const std::vector<double> &values, double beyond) {
   for (size_t i = 0; i + 1 < list.size(); ++i) {
     double mid = (list[i] + list[i + 1]) / 2;
     for (double x : {list[i], mid, std::nextafter(mid, 0.0), std::nextafter(mid, INFINITY),
-                     std::nextafter(list[i + 1], 0.0), std::nextafter(list[i], INFINITY), (list[i] * 3 + list[i + 1]) / 4})
+                     std::nextafter(list[i + 1], 0.0), std::nextafter(list[i], INFINITY),
+                     (list[i] * 3 + list[i + 1]) / 4})
       v.push_back(x);
   }
   size_t n = v.size();
@@ -137,8 +138,10 @@ TEST(Numfmt, NarrowEncode) {
       for (int mode = 0; mode < 4; ++mode) {
         bool rtz = mode & 1, sat = mode & 2;
         unsigned want = search(n, x, rtz, sat);
-        EXPECT_EQ(encode(n.format, x, rtz ? Round::RTZ : Round::RNE, sat ? Overflow::Saturate : Overflow::Format),
-                  want) << info(n.format).name << " " << x << " mode " << mode;
+        EXPECT_EQ(
+            encode(n.format, x, rtz ? Round::RTZ : Round::RNE, sat ? Overflow::Saturate : Overflow::Format),
+            want)
+            << info(n.format).name << " " << x << " mode " << mode;
       }
     }
     uint64_t nan = encode(n.format, NAN);
@@ -150,7 +153,8 @@ TEST(Numfmt, NarrowEncode) {
 }
 
 TEST(Numfmt, ScaleFormat) {
-  for (unsigned code = 0; code < 255; ++code) EXPECT_EQ(decode(Format::F8E8M0FNU, code), std::pow(2.0, int(code) - 127));
+  for (unsigned code = 0; code < 255; ++code)
+    EXPECT_EQ(decode(Format::F8E8M0FNU, code), std::pow(2.0, int(code) - 127));
   EXPECT_TRUE(std::isnan(decode(Format::F8E8M0FNU, 255)));
   for (unsigned code = 0; code < 254; ++code) {
     double v = std::pow(2.0, int(code) - 127);
@@ -251,14 +255,17 @@ TEST(Numfmt, Integers) {
     uint64_t mag = s < 0 ? 0 - v : v;
     ASSERT_EQ(encode_int(Format::F32, s < 0, mag), std::bit_cast<uint32_t>(static_cast<float>(s))) << s;
     uint64_t small = v & 0x1ffff;
-    ASSERT_EQ(encode_int(Format::F16, false, small), std::bit_cast<uint16_t>(static_cast<_Float16>(double(small))));
+    ASSERT_EQ(encode_int(Format::F16, false, small),
+              std::bit_cast<uint16_t>(static_cast<_Float16>(double(small))));
   }
 }
 
 TEST(Numfmt, FusedMultiplyAdd) {
   std::mt19937_64 rng(5);
   for (int i = 0; i < 1000000; ++i) {
-    auto f = [&] { return std::bit_cast<float>(static_cast<uint32_t>(rng() % 2 ? 0x3f000000 + rng() % 0x2000000 : rng())); };
+    auto f = [&] {
+      return std::bit_cast<float>(static_cast<uint32_t>(rng() % 2 ? 0x3f000000 + rng() % 0x2000000 : rng()));
+    };
     float a = f(), b = f(), c = rng() % 4 ? f() : -a * b;
     float want = std::fma(a, b, c);
     uint64_t got = fma(Format::F32, a, b, c);
@@ -270,7 +277,8 @@ TEST(Numfmt, FusedMultiplyAdd) {
     auto h = [&] { return static_cast<uint16_t>(rng()); };
     double x = decode(Format::F16, h()), y = decode(Format::F16, h()), z = decode(Format::F16, h());
     if (!std::isfinite(x) || !std::isfinite(y) || !std::isfinite(z)) continue;
-    __int128 exact = (__int128)std::ldexp(x, 24) * (__int128)std::ldexp(y, 24) + ((__int128)std::ldexp(z, 24) << 24);
+    __int128 exact =
+        (__int128)std::ldexp(x, 24) * (__int128)std::ldexp(y, 24) + ((__int128)std::ldexp(z, 24) << 24);
     if (exact == 0) continue;
     bool negative = exact < 0;
     unsigned __int128 m = negative ? -exact : exact;

@@ -15,7 +15,9 @@ extern "C" {
 #endif
 
 /** What the sanitizer looks for. A bit set in `errors` stops the launch at the first find; a bit set only in
- *  `notes` reports it (once per operation, with a count at the end) and goes on as the numerics page defines. A bit in neither is silent. */
+ *  `notes` reports it (once per operation, with a count at the end) and goes on: masked-off lanes and accesses out of
+ *  bounds give 0, x / 0 gives 0, shifts by the width or more give 0 or the sign, conversions saturate (NaN gives 0). A
+ *  bit in neither is silent. */
 typedef uint32_t tir_sanitize;
 enum {
   TIR_SANITIZE_BOUNDS = 1u << 0,    /**< access outside every buffer; if no error: loads give 0, stores nothing */
@@ -32,6 +34,8 @@ enum {
 };
 #define TIR_SANITIZE_ALL 0x7ffu
 #define TIR_SANITIZE_DEFAULT_ERRORS (TIR_SANITIZE_BOUNDS | TIR_SANITIZE_ALIGN)
+/** All else but races, whose bookkeeping costs some 40 bytes per element touched. */
+#define TIR_SANITIZE_DEFAULT_NOTES (TIR_SANITIZE_ALL & ~(TIR_SANITIZE_DEFAULT_ERRORS | TIR_SANITIZE_RACE))
 
 /** One find of the sanitizer, or the stop of a launch. All texts live until the callback returns. */
 typedef struct tir_interp_report {

@@ -77,7 +77,8 @@ template <bool Signed, class F> static Step division(Machine &m, Op &op, F f) {
 }
 
 Step arith_divsi(Machine &m, Op &op) {
-  return division<true>(m, op, [](int64_t a, int64_t b, bool neg) { return neg ? 0 - uint64_t(a) : uint64_t(a / b); });
+  return division<true>(
+      m, op, [](int64_t a, int64_t b, bool neg) { return neg ? 0 - uint64_t(a) : uint64_t(a / b); });
 }
 Step arith_remsi(Machine &m, Op &op) {
   return division<true>(m, op, [](int64_t a, int64_t b, bool neg) { return neg ? 0 : uint64_t(a % b); });
@@ -149,7 +150,8 @@ Step arith_shrui(Machine &m, Op &op) {
   return shift(m, op, [](uint64_t a, uint64_t b, unsigned w) { return b >= w ? 0 : a >> b; });
 }
 Step arith_shrsi(Machine &m, Op &op) {
-  return shift(m, op, [](uint64_t a, uint64_t b, unsigned w) { return uint64_t(sext(a, w) >> (b >= w ? 63 : b)); });
+  return shift(m, op,
+               [](uint64_t a, uint64_t b, unsigned w) { return uint64_t(sext(a, w) >> (b >= w ? 63 : b)); });
 }
 
 Step arith_minsi(Machine &m, Op &op) {
@@ -194,16 +196,26 @@ Step arith_mulsi_extended(Machine &m, Op &op) {
 Step arith_cmpi(Machine &m, Op &op) {
   using U = uint64_t;
   switch (op.intAttr("predicate", -1)) {
-  case 0: return compareInts(m, op, [](U a, U b, unsigned) { return a == b; });
-  case 1: return compareInts(m, op, [](U a, U b, unsigned) { return a != b; });
-  case 2: return compareInts(m, op, [](U a, U b, unsigned w) { return sext(a, w) < sext(b, w); });
-  case 3: return compareInts(m, op, [](U a, U b, unsigned w) { return sext(a, w) <= sext(b, w); });
-  case 4: return compareInts(m, op, [](U a, U b, unsigned w) { return sext(a, w) > sext(b, w); });
-  case 5: return compareInts(m, op, [](U a, U b, unsigned w) { return sext(a, w) >= sext(b, w); });
-  case 6: return compareInts(m, op, [](U a, U b, unsigned) { return a < b; });
-  case 7: return compareInts(m, op, [](U a, U b, unsigned) { return a <= b; });
-  case 8: return compareInts(m, op, [](U a, U b, unsigned) { return a > b; });
-  case 9: return compareInts(m, op, [](U a, U b, unsigned) { return a >= b; });
+  case 0:
+    return compareInts(m, op, [](U a, U b, unsigned) { return a == b; });
+  case 1:
+    return compareInts(m, op, [](U a, U b, unsigned) { return a != b; });
+  case 2:
+    return compareInts(m, op, [](U a, U b, unsigned w) { return sext(a, w) < sext(b, w); });
+  case 3:
+    return compareInts(m, op, [](U a, U b, unsigned w) { return sext(a, w) <= sext(b, w); });
+  case 4:
+    return compareInts(m, op, [](U a, U b, unsigned w) { return sext(a, w) > sext(b, w); });
+  case 5:
+    return compareInts(m, op, [](U a, U b, unsigned w) { return sext(a, w) >= sext(b, w); });
+  case 6:
+    return compareInts(m, op, [](U a, U b, unsigned) { return a < b; });
+  case 7:
+    return compareInts(m, op, [](U a, U b, unsigned) { return a <= b; });
+  case 8:
+    return compareInts(m, op, [](U a, U b, unsigned) { return a > b; });
+  case 9:
+    return compareInts(m, op, [](U a, U b, unsigned) { return a >= b; });
   }
   return m.stop(op, Code::VERIFY, "has an unknown predicate");
 }
@@ -260,9 +272,8 @@ Step arith_negf(Machine &m, Op &op) {
 Step arith_flush_denormals(Machine &m, Op &op) {
   const num::FormatInfo &f = num::info(formatOf(scalarOf(op, 0)));
   uint64_t exponent = ((uint64_t(1) << f.exponent) - 1) << f.mantissa;
-  return intUnary(m, op, [exponent](uint64_t a, unsigned w) {
-    return a & exponent ? a : a & (uint64_t(1) << (w - 1));
-  });
+  return intUnary(
+      m, op, [exponent](uint64_t a, unsigned w) { return a & exponent ? a : a & (uint64_t(1) << (w - 1)); });
 }
 
 Step arith_cmpf(Machine &m, Op &op) {
@@ -318,12 +329,19 @@ Step arith_constant(Machine &m, Op &op) {
   if (!v) return m.stop(op, Code::VERIFY, "has no value");
   uint64_t mask = maskOf(widthOf(t->scalar())), bits = 0;
   switch (v->kind) {
-  case AttrKind::Bool: bits = v->bval; break;
-  case AttrKind::Int: bits = static_cast<uint64_t>(v->ival); break;
-  case AttrKind::Float: bits = v->fbits; break;
+  case AttrKind::Bool:
+    bits = v->bval;
+    break;
+  case AttrKind::Int:
+    bits = static_cast<uint64_t>(v->ival);
+    break;
+  case AttrKind::Float:
+    bits = v->fbits;
+    break;
   case AttrKind::Dense:
     if (!v->bval && v->bits.size() != 1) {
-      if (v->bits.size() != n) return m.stop(op, Code::VERIFY, "has %u values for %u elements", v->bits.size(), n);
+      if (v->bits.size() != n)
+        return m.stop(op, Code::VERIFY, "has %u values for %u elements", v->bits.size(), n);
       Tile r(n);
       for (uint32_t i = 0; i < n; ++i) r.cells()[i] = v->bits[i] & mask;
       cached = r;
@@ -331,7 +349,8 @@ Step arith_constant(Machine &m, Op &op) {
     }
     bits = v->bits[0];
     break;
-  default: return m.stop(op, Code::UNSUPPORTED, "not implemented: constants of this attribute");
+  default:
+    return m.stop(op, Code::UNSUPPORTED, "not implemented: constants of this attribute");
   }
   cached = Tile::fill(n, bits & mask);
   return m.out(op, cached);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Atomic operations. Programs are coroutines, so a read and a write of one meaning are atomic by themselves; what is
-// left is the arithmetic, the happens-before edges, and letting another program run afterwards.
+// Atomic operations. Programs are coroutines, so a read and a write of one meaning are atomic by themselves;
+// what is left is the arithmetic, the happens-before edges, and letting another program run afterwards.
 #include "lanes.hh"
 #include "rmw.hh"
 
@@ -11,10 +11,18 @@ bool rmwValue(RmwKind kind, Type elem, bool isUnsigned, uint64_t old, uint64_t v
   bool f = elem->isFloat();
   num::Format fmt = f ? formatOf(elem) : num::Format::F32;
   switch (kind) {
-  case RmwKind::And: *out = old & v; break;
-  case RmwKind::Or: *out = old | v; break;
-  case RmwKind::Xor: *out = old ^ v; break;
-  case RmwKind::Exch: *out = v; break;
+  case RmwKind::And:
+    *out = old & v;
+    break;
+  case RmwKind::Or:
+    *out = old | v;
+    break;
+  case RmwKind::Xor:
+    *out = old ^ v;
+    break;
+  case RmwKind::Exch:
+    *out = v;
+    break;
   case RmwKind::Add:
     *out = f ? num::encode(fmt, num::decode(fmt, old) + num::decode(fmt, v)) : old + v;
     break;
@@ -34,9 +42,14 @@ bool rmwValue(RmwKind kind, Type elem, bool isUnsigned, uint64_t old, uint64_t v
     *out = less == (kind == RmwKind::Max) ? v : old;
     break;
   }
-  case RmwKind::Inc: *out = old >= v ? 0 : old + 1; break;
-  case RmwKind::Dec: *out = old == 0 || old > v ? v : old - 1; break;
-  default: return false;
+  case RmwKind::Inc:
+    *out = old >= v ? 0 : old + 1;
+    break;
+  case RmwKind::Dec:
+    *out = old == 0 || old > v ? v : old - 1;
+    break;
+  default:
+    return false;
   }
   *out &= maskOf(w);
   return true;
@@ -87,8 +100,9 @@ template <class F> bool each(Machine &m, Op &op, const Tile *mask, Type type, bo
 } // namespace
 
 Step tt_atomic_rmw(Machine &m, Op &op) {
-  static constexpr RmwKind kinds[] = {RmwKind::None, RmwKind::And, RmwKind::Or,  RmwKind::Xor, RmwKind::Add, RmwKind::Add,
-                                      RmwKind::Max,  RmwKind::Min, RmwKind::Max, RmwKind::Min, RmwKind::Exch};
+  static constexpr RmwKind kinds[] = {RmwKind::None, RmwKind::And, RmwKind::Or,  RmwKind::Xor,
+                                      RmwKind::Add,  RmwKind::Add, RmwKind::Max, RmwKind::Min,
+                                      RmwKind::Max,  RmwKind::Min, RmwKind::Exch};
   int64_t what = op.intAttr("atomic_rmw_op"), sem = op.intAttr("sem", 4);
   if (what < 1 || what > 10) return m.stop(op, Code::VERIFY, "has an unknown kind");
   bool isUnsigned = what == 8 || what == 9;
@@ -172,8 +186,8 @@ Step tt_atomic_store(Machine &m, Op &op) {
   return ok ? Step::Yield : Step::Stop;
 }
 
-/// Runs again, after the other programs had a turn, until every element is as expected. A time budget becomes rounds:
-/// one per microsecond, at least one.
+/// Runs again, after the other programs had a turn, until every element is as expected. A time budget becomes
+/// rounds: one per microsecond, at least one.
 Step tt_atomic_poll(Machine &m, Op &op) {
   Type type = op.operand(1)->type, elem = type->scalar();
   unsigned bytes = bytesOf(elem);

@@ -47,7 +47,8 @@ static Step convert(Machine &m, Op &op, num::Round round, num::Overflow overflow
 static Step arithConvert(Machine &m, Op &op) {
   int64_t mode = op.attr("roundingmode") ? op.intAttr("roundingmode") : 0;
   if (mode != 0 && mode != 3)
-    return m.stop(op, Code::UNSUPPORTED, "not implemented: this rounding mode (to_nearest_even, toward_zero are)");
+    return m.stop(op, Code::UNSUPPORTED,
+                  "not implemented: this rounding mode (to_nearest_even, toward_zero are)");
   return convert(m, op, mode == 3 ? num::Round::RTZ : num::Round::RNE, num::Overflow::Format);
 }
 Step arith_extf(Machine &m, Op &op) { return arithConvert(m, op); }
@@ -102,11 +103,11 @@ static Step toInt(Machine &m, Op &op, bool isSigned) {
     for (uint32_t i = 0; i < k; ++i) {
       double v = std::trunc(x[i]);
       bool bad = !(v < above && v >= below);
-      uint64_t c = v != v         ? 0
-                   : v >= above   ? top
-                   : v < below    ? bottom
-                   : isSigned     ? static_cast<uint64_t>(static_cast<int64_t>(v)) & maskOf(w)
-                                  : static_cast<uint64_t>(v);
+      uint64_t c = v != v       ? 0
+                   : v >= above ? top
+                   : v < below  ? bottom
+                   : isSigned   ? static_cast<uint64_t>(static_cast<int64_t>(v)) & maskOf(w)
+                                : static_cast<uint64_t>(v);
       r.cells()[at + i] = c;
       if (bad && watch) {
         r.setMark(at + i, MarkConvert);

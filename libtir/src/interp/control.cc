@@ -19,7 +19,8 @@ Tiles operands(Machine &m, Op &op, unsigned first, unsigned count) {
 
 bool setArgs(Machine &m, Op &op, Block *b, unsigned skip, Tiles &&values) {
   if (b->numArgs() != skip + values.size()) {
-    m.stop(op, Code::VERIFY, "passes %zu values to a block of %u arguments", values.size(), b->numArgs() - skip);
+    m.stop(op, Code::VERIFY, "passes %zu values to a block of %u arguments", values.size(),
+           b->numArgs() - skip);
     return false;
   }
   for (unsigned i = 0; i < values.size(); ++i) m.set(b->arg(skip + i), std::move(values[i]));
@@ -52,7 +53,8 @@ Step scf_for(Machine &m, Op &op) {
     return isUnsigned ? static_cast<int64_t>(m.in(op, i)[0]) : sext(m.in(op, i)[0], w);
   };
   int64_t lb = bound(0), ub = bound(1), step = bound(2);
-  if (step <= 0) return m.stop(op, Code::LAUNCH, "has step %lld: expected a positive one", static_cast<long long>(step));
+  if (step <= 0)
+    return m.stop(op, Code::LAUNCH, "has step %lld: expected a positive one", static_cast<long long>(step));
   Tiles init = operands(m, op, 3, op.numOperands() - 3);
   if (!(isUnsigned ? static_cast<uint64_t>(lb) < static_cast<uint64_t>(ub) : lb < ub))
     return setResults(m, op, op, std::move(init)) ? Step::Next : Step::Stop;

@@ -11,7 +11,8 @@ namespace {
 
 std::string valueText(Type t, uint64_t v, bool hex, bool isSigned) {
   if (hex || t->isPtr())
-    return tessera::format("0x%0*llx", static_cast<int>((widthOf(t) + 3) / 4), static_cast<unsigned long long>(v));
+    return tessera::format("0x%0*llx", static_cast<int>((widthOf(t) + 3) / 4),
+                           static_cast<unsigned long long>(v));
   if (t->isFloat()) {
     double d = num::decode(formatOf(t), v);
     return d != d ? "nan" : tessera::format("%f", d);
@@ -45,7 +46,8 @@ Step tt_print(Machine &m, Op &op) {
   std::string prefix(op.strAttr("prefix"));
   bool hex = op.intAttr("hex");
   Attr isSigned = op.attr("isSigned");
-  if (!op.numOperands()) text = tessera::format("pid (%d, %d, %d)", p.pid[0], p.pid[1], p.pid[2]) + prefix + "\n";
+  if (!op.numOperands())
+    text = tessera::format("pid (%d, %d, %d)", p.pid[0], p.pid[1], p.pid[2]) + prefix + "\n";
   for (unsigned k = 0; k < op.numOperands(); ++k) {
     const Tile &t = m.in(op, k);
     Type type = op.operand(k)->type;

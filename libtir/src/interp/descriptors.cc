@@ -48,7 +48,8 @@ bool descriptor(Machine &m, Op &op, Desc *d) {
   return true;
 }
 
-/// Calls f(element number, address, inside) for each element of the block at the op's indices. False: stopped.
+/// Calls f(element number, address, inside) for each element of the block at the op's indices. False:
+/// stopped.
 template <class F> bool eachOfBlock(Machine &m, Op &op, const Desc &d, unsigned firstIndex, F f) {
   int64_t origin[max_rank], at[max_rank];
   if (op.numOperands() != firstIndex + d.rank) {
@@ -73,7 +74,8 @@ template <class F> bool eachOfBlock(Machine &m, Op &op, const Desc &d, unsigned 
   return true;
 }
 
-/// Rows of tt.descriptor_gather / _scatter: operand `rows` holds row numbers, operand `column` the first column.
+/// Rows of tt.descriptor_gather / _scatter: operand `rows` holds row numbers, operand `column` the first
+/// column.
 template <class F> bool eachOfRows(Machine &m, Op &op, const Desc &d, unsigned rows, unsigned column, F f) {
   if (d.rank != 2) {
     m.stop(op, Code::VERIFY, "needs a descriptor of rank 2");
@@ -114,7 +116,8 @@ bool loadOne(Machine &m, Op &op, const Desc &d, Tile &r, uint32_t i, uint64_t ad
   return true;
 }
 
-bool storeOne(Machine &m, Op &op, const Desc &d, const Tile &v, Type type, uint32_t i, uint64_t address, bool in) {
+bool storeOne(Machine &m, Op &op, const Desc &d, const Tile &v, Type type, uint32_t i, uint64_t address,
+              bool in) {
   if (!in) return true;
   if (m.checkStored(op, v, i)) return false;
   Machine::Access a;
@@ -161,8 +164,8 @@ Step tt_descriptor_store(Machine &m, Op &op) {
   const Tile &v = m.in(op, 1);
   Type type = op.operand(1)->type;
   if (!sizeIs(m, op, v.size(), static_cast<uint32_t>(d.type->count()))) return Step::Stop;
-  bool ok = eachOfBlock(m, op, d, 2,
-                        [&](uint32_t i, uint64_t a, bool in) { return storeOne(m, op, d, v, type, i, a, in); });
+  bool ok = eachOfBlock(
+      m, op, d, 2, [&](uint32_t i, uint64_t a, bool in) { return storeOne(m, op, d, v, type, i, a, in); });
   return ok ? Step::Next : Step::Stop;
 }
 
@@ -198,7 +201,8 @@ Step tt_descriptor_gather(Machine &m, Op &op) {
   Desc d;
   if (!descriptor(m, op, &d)) return Step::Stop;
   Tile r(m.count(op.result(0)->type));
-  if (!sizeIs(m, op, r.size(), static_cast<uint32_t>(m.in(op, 1).size() * d.type->count()))) return Step::Stop;
+  if (!sizeIs(m, op, r.size(), static_cast<uint32_t>(m.in(op, 1).size() * d.type->count())))
+    return Step::Stop;
   if (!eachOfRows(m, op, d, 1, 2,
                   [&](uint32_t i, uint64_t a, bool in) { return loadOne(m, op, d, r, i, a, in); }))
     return Step::Stop;
@@ -210,9 +214,10 @@ Step tt_descriptor_scatter(Machine &m, Op &op) {
   if (!descriptor(m, op, &d)) return Step::Stop;
   const Tile &v = m.in(op, 3);
   Type type = op.operand(3)->type;
-  if (!sizeIs(m, op, v.size(), static_cast<uint32_t>(m.in(op, 1).size() * d.type->count()))) return Step::Stop;
-  bool ok = eachOfRows(m, op, d, 1, 2,
-                       [&](uint32_t i, uint64_t a, bool in) { return storeOne(m, op, d, v, type, i, a, in); });
+  if (!sizeIs(m, op, v.size(), static_cast<uint32_t>(m.in(op, 1).size() * d.type->count())))
+    return Step::Stop;
+  bool ok = eachOfRows(
+      m, op, d, 1, 2, [&](uint32_t i, uint64_t a, bool in) { return storeOne(m, op, d, v, type, i, a, in); });
   return ok ? Step::Next : Step::Stop;
 }
 

@@ -14,7 +14,8 @@ namespace {
 
 // acc[m][n] = fma(a[m][k], b[k][n], acc[m][n]), k ascending: the product is exact, each sum is rounded once.
 template <class T>
-[[gnu::always_inline]] inline void multiply(const T *a, const T *b, T *acc, uint32_t M, uint32_t N, uint32_t K) {
+[[gnu::always_inline]] inline void multiply(const T *a, const T *b, T *acc, uint32_t M, uint32_t N,
+                                            uint32_t K) {
   for (uint32_t m = 0; m < M; ++m)
     for (uint32_t k = 0; k < K; ++k) {
       T x = a[size_t(m) * K + k];
@@ -29,7 +30,8 @@ template <class T> void multiplyPlain(const T *a, const T *b, T *acc, uint32_t M
 #if defined(__x86_64__)
 // the same arithmetic with the machine's instruction instead of a library call
 template <class T>
-[[gnu::target("avx2,fma")]] void multiplyFma(const T *a, const T *b, T *acc, uint32_t M, uint32_t N, uint32_t K) {
+[[gnu::target("avx2,fma")]] void multiplyFma(const T *a, const T *b, T *acc, uint32_t M, uint32_t N,
+                                             uint32_t K) {
   multiply(a, b, acc, M, N, K);
 }
 bool hasFma() { // not __builtin_cpu_supports: it would bring libgcc's static constructor
@@ -59,7 +61,8 @@ bool shapeOf(Machine &m, Op &op, Shape *s) {
   Type a = op.operand(0)->type, b = op.operand(1)->type, c = op.operand(2)->type;
   unsigned r = c->rank();
   if (r < 2 || r > 3 || a->rank() != r || b->rank() != r || a->shape[r - 1] != b->shape[r - 2] ||
-      a->shape[r - 2] != c->shape[r - 2] || b->shape[r - 1] != c->shape[r - 1]) {
+      a->shape[r - 2] != c->shape[r - 2] || b->shape[r - 1] != c->shape[r - 1] ||
+      (r == 3 && (a->shape[0] != c->shape[0] || b->shape[0] != c->shape[0]))) {
     m.stop(op, Code::VERIFY, "has shapes that do not multiply");
     return false;
   }
@@ -109,7 +112,8 @@ template <class T> void encodeAll(const std::vector<T> &v, Type elem, Tile &r) {
   }
 }
 
-template <class T> void floatDot(const Tile &a, const Tile &b, const Tile &c, Op &op, const Shape &s, bool tf32, Tile &r) {
+template <class T>
+void floatDot(const Tile &a, const Tile &b, const Tile &c, Op &op, const Shape &s, bool tf32, Tile &r) {
   std::vector<T> x = decodeAll<T>(a, scalarOf(op, 0), tf32), y = decodeAll<T>(b, scalarOf(op, 1), tf32);
   std::vector<T> acc = decodeAll<T>(c, scalarOf(op, 2), false);
   for (uint32_t q = 0; q < s.batch; ++q)
@@ -120,7 +124,8 @@ template <class T> void floatDot(const Tile &a, const Tile &b, const Tile &c, Op
 
 } // namespace
 
-/// tf32 rounds its operands; tf32x3, bf16x3 and bf16x6 (f32 pieced together) are computed as ieee, which is closer.
+/// tf32 rounds its operands; tf32x3, bf16x3 and bf16x6 (f32 pieced together) are computed as ieee, which is
+/// closer.
 Step tt_dot(Machine &m, Op &op) {
   Shape s;
   if (!shapeOf(m, op, &s)) return Step::Stop;
@@ -171,13 +176,20 @@ double sixBits(uint64_t v, unsigned e) {
 
 double decodeElem(unsigned kind, uint64_t cell) {
   switch (kind) {
-  case E4M3: return num::decode(num::Format::F8E4M3FN, cell);
-  case E5M2: return num::decode(num::Format::F8E5M2, cell);
-  case E2M3: return sixBits(cell & 63, 2);
-  case E3M2: return sixBits(cell & 63, 3);
-  case E2M1: return num::decode(num::Format::F4E2M1FN, cell & 15);
-  case BF16: return num::decode(num::Format::BF16, cell);
-  default: return num::decode(num::Format::F16, cell);
+  case E4M3:
+    return num::decode(num::Format::F8E4M3FN, cell);
+  case E5M2:
+    return num::decode(num::Format::F8E5M2, cell);
+  case E2M3:
+    return sixBits(cell & 63, 2);
+  case E3M2:
+    return sixBits(cell & 63, 3);
+  case E2M1:
+    return num::decode(num::Format::F4E2M1FN, cell & 15);
+  case BF16:
+    return num::decode(num::Format::BF16, cell);
+  default:
+    return num::decode(num::Format::F16, cell);
   }
 }
 
@@ -190,11 +202,13 @@ struct ScaledShape {
   uint32_t batch, rows, K;
 };
 
-/// Decodes one operand. `kLast`: K is its last dimension (a), else the second last (b). Packed e2m1 holds two values a
-/// byte, low half first, along K (kPack) or along the other dimension.
-void unpack(const Tile &t, Type type, unsigned kind, bool kLast, bool kPack, const ScaledShape &s, Side *out) {
+/// Decodes one operand. `kLast`: K is its last dimension (a), else the second last (b). Packed e2m1 holds two
+/// values a byte, low half first, along K (kPack) or along the other dimension.
+void unpack(const Tile &t, Type type, unsigned kind, bool kLast, bool kPack, const ScaledShape &s,
+            Side *out) {
   unsigned r = type->rank();
-  uint32_t cols = static_cast<uint32_t>(type->shape[r - 1]), lines = static_cast<uint32_t>(type->shape[r - 2]);
+  uint32_t cols = static_cast<uint32_t>(type->shape[r - 1]),
+           lines = static_cast<uint32_t>(type->shape[r - 2]);
   out->v.resize(size_t(s.batch) * s.rows * s.K);
   out->marks.resize(out->v.size());
   for (uint32_t q = 0; q < s.batch; ++q)
@@ -213,11 +227,13 @@ void unpack(const Tile &t, Type type, unsigned kind, bool kLast, bool kPack, con
       }
 }
 
-/// Multiplies by the scales ([rows, K / f], row-major for both operands).
-void applyScale(const Tile &t, Type type, const ScaledShape &s, Side *side) {
+/// Multiplies by the scales ([rows, K / f], row-major for both operands; or one for all). False: they do not
+/// fit.
+bool applyScale(const Tile &t, Type type, const ScaledShape &s, Side *side) {
   unsigned r = type->rank();
-  uint32_t per = static_cast<uint32_t>(type->shape[r - 1]), f = per ? s.K / per : 0;
-  if (!f) return;
+  uint32_t per = r ? static_cast<uint32_t>(type->shape[r - 1]) : 1, f = per ? s.K / per : 0;
+  if (t.size() != 1 && (!f || f * per != s.K || t.size() != s.batch * s.rows * per)) return false;
+  if (!f) f = s.K;
   bool e8m0 = type->elem->isInt();
   num::Format format = e8m0 ? num::Format::F8E8M0FNU : formatOf(type->elem);
   for (uint32_t line = 0; line < s.batch * s.rows; ++line)
@@ -226,6 +242,7 @@ void applyScale(const Tile &t, Type type, const ScaledShape &s, Side *side) {
       side->v[size_t(line) * s.K + k] *= num::decode(format, t[at] & 0xff);
       side->marks[size_t(line) * s.K + k] |= t.mark(at);
     }
+  return true;
 }
 
 } // namespace
@@ -233,10 +250,12 @@ void applyScale(const Tile &t, Type type, const ScaledShape &s, Side *side) {
 Step tt_dot_scaled(Machine &m, Op &op) {
   Type ta = op.operand(0)->type, tb = op.operand(1)->type, tc = op.operand(2)->type;
   unsigned r = tc->rank();
-  unsigned ka = static_cast<unsigned>(op.intAttr("a_elem_type", 99)), kb = static_cast<unsigned>(op.intAttr("b_elem_type", 99));
+  unsigned ka = static_cast<unsigned>(op.intAttr("a_elem_type", 99)),
+           kb = static_cast<unsigned>(op.intAttr("b_elem_type", 99));
   if (ka > FP16 || kb > FP16) return m.stop(op, Code::VERIFY, "has an unknown element type");
   bool packA = op.intAttr("lhs_k_pack", 1), packB = op.intAttr("rhs_k_pack", 1);
-  if (r < 2 || r > 3 || ta->rank() != r || tb->rank() != r) return m.stop(op, Code::VERIFY, "has operands of several ranks");
+  if (r < 2 || r > 3 || ta->rank() != r || tb->rank() != r)
+    return m.stop(op, Code::VERIFY, "has operands of several ranks");
   ScaledShape sa, sb;
   sa.batch = sb.batch = r == 3 ? static_cast<uint32_t>(tc->shape[0]) : 1;
   sa.rows = static_cast<uint32_t>(tc->shape[r - 2]);
@@ -245,31 +264,53 @@ Step tt_dot_scaled(Machine &m, Op &op) {
   sb.K = static_cast<uint32_t>(tb->shape[r - 2]) * (kb == E2M1 && packB ? 2 : 1);
   uint32_t aRows = static_cast<uint32_t>(ta->shape[r - 2]) * (ka == E2M1 && !packA ? 2 : 1);
   uint32_t bRows = static_cast<uint32_t>(tb->shape[r - 1]) * (kb == E2M1 && !packB ? 2 : 1);
-  if (sa.K != sb.K || aRows != sa.rows || bRows != sb.rows)
+  if (sa.K != sb.K || aRows != sa.rows || bRows != sb.rows ||
+      (r == 3 && (ta->shape[0] != tc->shape[0] || tb->shape[0] != tc->shape[0])))
     return m.stop(op, Code::VERIFY, "has shapes that do not multiply");
   Side a, b;
   unpack(m.in(op, 0), ta, ka, true, packA, sa, &a);
   unpack(m.in(op, 1), tb, kb, false, packB, sb, &b);
-  if (Value *v = op.slot(3)) applyScale(m.get(v), v->type, sa, &a);
-  if (Value *v = op.slot(4)) applyScale(m.get(v), v->type, sb, &b);
+  Value *scaleA = op.slot(3), *scaleB = op.slot(4);
+  if ((scaleA && !applyScale(m.get(scaleA), scaleA->type, sa, &a)) ||
+      (scaleB && !applyScale(m.get(scaleB), scaleB->type, sb, &b)))
+    return m.stop(op, Code::VERIFY, "has scales that do not fit its operands");
   const Tile &c = m.in(op, 2);
   num::Format fc = formatOf(tc->elem);
+  uint32_t M = sa.rows, N = sb.rows, K = sa.K;
   Tile out(c.size());
-  for (uint32_t q = 0; q < sa.batch; ++q)
-    for (uint32_t i = 0; i < sa.rows; ++i)
-      for (uint32_t n = 0; n < sb.rows; ++n) {
-        uint32_t at = (q * sa.rows + i) * sb.rows + n;
-        const double *x = a.v.data() + (size_t(q) * sa.rows + i) * sa.K;
-        const double *y = b.v.data() + (size_t(q) * sb.rows + n) * sa.K;
-        float sum = static_cast<float>(num::decode(fc, c[at]));
-        uint8_t mark = c.mark(at);
-        for (uint32_t k = 0; k < sa.K; ++k) {
-          sum = static_cast<float>(num::add_round_odd(x[k] * y[k], sum)); // few bits each: the product is exact
-          mark |= a.marks[(size_t(q) * sa.rows + i) * sa.K + k] | b.marks[(size_t(q) * sb.rows + n) * sa.K + k];
-        }
-        out.cells()[at] = num::encode(fc, sum);
-        out.setMark(at, mark);
+  std::vector<float> x, y(size_t(K) * N), acc(size_t(M) * N);
+  for (uint32_t q = 0; q < sa.batch; ++q) {
+    const double *va = a.v.data() + size_t(q) * M * K, *vb = b.v.data() + size_t(q) * N * K;
+    x.assign(va, va + size_t(M) * K);
+    bool exact = true; // a scale near the ends of its range may leave f32
+    for (size_t i = 0; i < x.size(); ++i) exact &= x[i] == va[i] || va[i] != va[i];
+    for (uint32_t n = 0; n < N; ++n)
+      for (uint32_t k = 0; k < K; ++k) {
+        double v = vb[size_t(n) * K + k];
+        y[size_t(k) * N + n] = static_cast<float>(v);
+        exact &= static_cast<float>(v) == v || v != v;
       }
+    for (size_t i = 0; i < acc.size(); ++i)
+      acc[i] = static_cast<float>(num::decode(fc, c[static_cast<uint32_t>(q * acc.size() + i)]));
+    if (exact) {
+      multiplyBest(x.data(), y.data(), acc.data(), M, N, K);
+    } else { // few bits each: the product is exact in f64
+      for (uint32_t i = 0; i < M; ++i)
+        for (uint32_t n = 0; n < N; ++n)
+          for (uint32_t k = 0; k < K; ++k) {
+            float &sum = acc[size_t(i) * N + n];
+            sum = static_cast<float>(num::add_round_odd(va[size_t(i) * K + k] * vb[size_t(n) * K + k], sum));
+          }
+    }
+    std::vector<uint8_t> rows(M), cols(N);
+    for (size_t i = 0; i < size_t(M) * K; ++i) rows[i / K] |= a.marks[size_t(q) * M * K + i];
+    for (size_t i = 0; i < size_t(N) * K; ++i) cols[i / K] |= b.marks[size_t(q) * N * K + i];
+    for (uint32_t i = 0; i < M * N; ++i) {
+      uint32_t at = q * M * N + i;
+      out.cells()[at] = num::encode(fc, acc[i]);
+      out.setMark(at, c.mark(at) | rows[i / N] | cols[i % N]);
+    }
+  }
   return m.out(op, std::move(out));
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // tt.extern_elementwise: known functions of the vendors' device libraries, and inline assembly (refused).
-// A name is looked up without its library prefix (__nv_, __ocml_, __triton_hip_) and type suffix (f, d, _f32, _f64);
-// the operand types say the rest. Functions on floats compute in f64 and are rounded once.
+// A name is looked up without its library prefix (__nv_, __ocml_, __triton_hip_) and type suffix (f, d, _f32,
+// _f64); the operand types say the rest. Functions on floats compute in f64 and are rounded once.
 #include "lanes.hh"
 #include <cmath>
 
@@ -102,7 +102,11 @@ constexpr Function functions[] = {
     {"jn", 2, [](const double *x) { return ::jn(int(x[0]), x[1]); }},
     {"ldexp", 2, [](const double *x) { return std::ldexp(x[0], int(x[1])); }},
     {"scalbn", 2, [](const double *x) { return std::ldexp(x[0], int(x[1])); }},
-    {"lgamma", 1, [](const double *x) { int s; return ::lgamma_r(x[0], &s); }},
+    {"lgamma", 1,
+     [](const double *x) {
+       int s;
+       return ::lgamma_r(x[0], &s);
+     }},
     {"llrint", 1, [](const double *x) { return std::nearbyint(x[0]); }},
     {"llround", 1, [](const double *x) { return std::round(x[0]); }},
     {"log", 1, [](const double *x) { return std::log(x[0]); }},
@@ -150,20 +154,25 @@ struct IntFunction {
   uint64_t (*call)(const uint64_t *x, unsigned width);
 };
 constexpr IntFunction intFunctions[] = {
-    {"__nv_clz", 1, [](const uint64_t *x, unsigned w) { return uint64_t(std::countl_zero(x[0]) - (64 - w)); }},
+    {"__nv_clz", 1,
+     [](const uint64_t *x, unsigned w) { return uint64_t(std::countl_zero(x[0]) - (64 - w)); }},
     {"__nv_clzll", 1, [](const uint64_t *x, unsigned) { return uint64_t(std::countl_zero(x[0])); }},
     {"__nv_popc", 1, [](const uint64_t *x, unsigned) { return uint64_t(std::popcount(x[0])); }},
     {"__nv_popcll", 1, [](const uint64_t *x, unsigned) { return uint64_t(std::popcount(x[0])); }},
     {"__nv_abs", 1, [](const uint64_t *x, unsigned w) { return sext(x[0], w) < 0 ? 0 - x[0] : x[0]; }},
     {"__nv_llabs", 1, [](const uint64_t *x, unsigned w) { return sext(x[0], w) < 0 ? 0 - x[0] : x[0]; }},
-    {"__nv_ffs", 1, [](const uint64_t *x, unsigned) { return x[0] ? uint64_t(std::countr_zero(x[0]) + 1) : 0; }},
-    {"__nv_ffsll", 1, [](const uint64_t *x, unsigned) { return x[0] ? uint64_t(std::countr_zero(x[0]) + 1) : 0; }},
+    {"__nv_ffs", 1,
+     [](const uint64_t *x, unsigned) { return x[0] ? uint64_t(std::countr_zero(x[0]) + 1) : 0; }},
+    {"__nv_ffsll", 1,
+     [](const uint64_t *x, unsigned) { return x[0] ? uint64_t(std::countr_zero(x[0]) + 1) : 0; }},
     {"__nv_mulhi", 2,
      [](const uint64_t *x, unsigned w) { return uint64_t(__int128(sext(x[0], w)) * sext(x[1], w) >> w); }},
-    {"__nv_umulhi", 2, [](const uint64_t *x, unsigned w) { return uint64_t((unsigned __int128)x[0] * x[1] >> w); }},
+    {"__nv_umulhi", 2,
+     [](const uint64_t *x, unsigned w) { return uint64_t((unsigned __int128)x[0] * x[1] >> w); }},
     {"__nv_mul64hi", 2,
      [](const uint64_t *x, unsigned) { return uint64_t(__int128(int64_t(x[0])) * int64_t(x[1]) >> 64); }},
-    {"__nv_umul64hi", 2, [](const uint64_t *x, unsigned) { return uint64_t((unsigned __int128)x[0] * x[1] >> 64); }},
+    {"__nv_umul64hi", 2,
+     [](const uint64_t *x, unsigned) { return uint64_t((unsigned __int128)x[0] * x[1] >> 64); }},
     {"__nv_brev", 1,
      [](const uint64_t *x, unsigned w) {
        uint64_t r = 0;
@@ -234,7 +243,8 @@ Step tt_extern_elementwise(Machine &m, Op &op) {
     num::Format f = formatOf(to);
     if (k == 3) {
       for (uint32_t i = 0; i < n; ++i)
-        r.cells()[i] = num::fma(f, num::decode(f, at(0, i)), num::decode(f, at(1, i)), num::decode(f, at(2, i)));
+        r.cells()[i] =
+            num::fma(f, num::decode(f, at(0, i)), num::decode(f, at(1, i)), num::decode(f, at(2, i)));
       done = true;
     }
   } else if (const Function *f = lookup(s); f && f->args == k && floats) {
@@ -250,10 +260,11 @@ Step tt_extern_elementwise(Machine &m, Op &op) {
       if (to->isFloat())
         r.cells()[i] = num::encode(formatOf(to), v);
       else
-        r.cells()[i] = (v != v           ? 0
-                        : v >= 0x1p63    ? uint64_t(INT64_MAX)
-                        : v <= -0x1p63   ? uint64_t(INT64_MIN)
-                                         : static_cast<uint64_t>(static_cast<int64_t>(v))) & maskOf(widthOf(to));
+        r.cells()[i] = (v != v         ? 0
+                        : v >= 0x1p63  ? uint64_t(INT64_MAX)
+                        : v <= -0x1p63 ? uint64_t(INT64_MIN)
+                                       : static_cast<uint64_t>(static_cast<int64_t>(v))) &
+                       maskOf(widthOf(to));
     }
     done = true;
   } else {
@@ -269,7 +280,8 @@ Step tt_extern_elementwise(Machine &m, Op &op) {
       }
   }
   if (!done)
-    return m.stop(op, Code::UNSUPPORTED, "not implemented: external function '%s' of %u operands", symbol.c_str(), k);
+    return m.stop(op, Code::UNSUPPORTED, "not implemented: external function '%s' of %u operands",
+                  symbol.c_str(), k);
   for (unsigned o = 0; o < k; ++o) r.mergeMarks(m.in(op, o));
   return m.out(op, std::move(r));
 }
@@ -278,7 +290,8 @@ Step tt_elementwise_inline_asm(Machine &m, Op &op) {
   std::string text(op.strAttr("asm_string").substr(0, 60));
   for (char &c : text)
     if (c == '\n') c = ' ';
-  return m.stop(op, Code::UNSUPPORTED, "not implemented: inline assembly belongs to one machine (\"%s\")", text.c_str());
+  return m.stop(op, Code::UNSUPPORTED, "not implemented: inline assembly belongs to one machine (\"%s\")",
+                text.c_str());
 }
 
 } // namespace tir::interp::mean

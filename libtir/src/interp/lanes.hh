@@ -46,9 +46,10 @@ inline uint64_t cellOf(double d) { return std::bit_cast<uint64_t>(d); }
 
 constexpr uint32_t chunk = 512; // elements decoded at a time
 
-/// N float operands of one type, one float result of the same type. With Native, f is called on float for f32 (so it
-/// rounds there); otherwise f computes in double and the result is rounded once. Narrow formats always go through
-/// double, where + - * / and sqrt of narrow numbers lose nothing that a second rounding could notice.
+/// N float operands of one type, one float result of the same type. With Native, f is called on float for f32
+/// (so it rounds there); otherwise f computes in double and the result is rounded once. Narrow formats always
+/// go through double, where + - * / and sqrt of narrow numbers lose nothing that a second rounding could
+/// notice.
 template <unsigned N, bool Native, class F> Step floatOp(Machine &m, Op &op, F f) {
   Type s = scalarOf(op, 0);
   const Tile *t[3] = {};
@@ -70,8 +71,8 @@ template <unsigned N, bool Native, class F> Step floatOp(Machine &m, Op &op, F f
       if constexpr (Native)
         z[i] = cellOf(static_cast<float>(call(asFloat(x[i]), asFloat(y[i]), asFloat(w[i]))));
       else
-        z[i] = cellOf(static_cast<float>(
-            call(double(asFloat(x[i])), double(asFloat(y[i])), double(asFloat(w[i])))));
+        z[i] = cellOf(
+            static_cast<float>(call(double(asFloat(x[i])), double(asFloat(y[i])), double(asFloat(w[i])))));
     }
   } else if (s->isFloat(FloatKind::F64)) {
     for (uint32_t i = 0; i < n; ++i)

@@ -55,12 +55,13 @@ Status Machine::bindArgs(Op *kernel, const std::vector<tir_interp_arg> &args, st
     if (want == TIR_INTERP_SCALAR) continue;
     if (a.flags & ~uint32_t(TIR_INTERP_OUTPUT | TIR_INTERP_READONLY))
       return fail(Code::INVALID_ARGUMENT, "%s: unknown flags 0x%x", who.c_str(), a.flags);
-    if (!a.data && a.size) return fail(Code::INVALID_ARGUMENT, "%s: data is NULL but size is %zu", who.c_str(), a.size);
+    if (!a.data && a.size)
+      return fail(Code::INVALID_ARGUMENT, "%s: data is NULL but size is %zu", who.c_str(), a.size);
     if (a.size >> 39) return fail(Code::INVALID_ARGUMENT, "%s: %zu bytes; at most 2^39", who.c_str(), a.size);
     if (want == TIR_INTERP_DESCRIPTOR) {
       if (a.rank != t->rank())
-        return fail(Code::INVALID_ARGUMENT, "%s: the descriptor has rank %u, its type %u", who.c_str(), a.rank,
-                    t->rank());
+        return fail(Code::INVALID_ARGUMENT, "%s: the descriptor has rank %u, its type %u", who.c_str(),
+                    a.rank, t->rank());
       if (!a.shape) return fail(Code::INVALID_ARGUMENT, "%s: shape is NULL", who.c_str());
       if (a.padding > 2)
         return fail(Code::INVALID_ARGUMENT, "%s: padding is %u: expected 1 (zero) or 2 (NaN)", who.c_str(),
@@ -107,12 +108,15 @@ bool Machine::access(Op &op, uint64_t address, unsigned bytes, bool write, bool 
     if (!watching(TIR_SANITIZE_BOUNDS)) return true;
     const char *verb = write ? "writes" : "reads";
     if (!p.buffer)
-      return !find(op, TIR_SANITIZE_BOUNDS, "%s %u bytes at address 0x%llx, which lies in no argument; element %s",
-                   verb, bytes, static_cast<unsigned long long>(address), indexText(type, i).c_str());
+      return !find(op, TIR_SANITIZE_BOUNDS,
+                   "%s %u bytes at address 0x%llx, which lies in no argument; element %s", verb, bytes,
+                   static_cast<unsigned long long>(address), indexText(type, i).c_str());
     std::string who;
     for (unsigned a : p.buffer->params) who += tessera::format("%s%u", who.empty() ? "" : " and ", a);
-    return !find(op, TIR_SANITIZE_BOUNDS, "%s %u bytes at byte offset %lld of argument %s, which has %llu bytes; "
-                 "element %s", verb, bytes, static_cast<long long>(p.offset), who.c_str(),
+    return !find(op, TIR_SANITIZE_BOUNDS,
+                 "%s %u bytes at byte offset %lld of argument %s, which has %llu bytes; "
+                 "element %s",
+                 verb, bytes, static_cast<long long>(p.offset), who.c_str(),
                  static_cast<unsigned long long>(p.buffer->size), indexText(type, i).c_str());
   }
   if (write && (p.buffer->flags & TIR_INTERP_READONLY))
@@ -127,18 +131,39 @@ bool Machine::access(Op &op, uint64_t address, unsigned bytes, bool write, bool 
   out->host = p.host();
   if (watching(TIR_SANITIZE_RACE)) {
     Race r;
-    if (races.access(p, bytes, current->number, current->clock, write, atomic, &op, &r)) {
-      Op *first = static_cast<Op *>(const_cast<void *>(r.first_op));
+    if (races.access(p, bytes, current->number, current->clock, write, atomic, op.id, &r)) {
+      Op *first = opById(r.first_op);
       uint32_t n = r.first_program, gx = params.grid[0], gy = params.grid[1];
-      if (find(op, TIR_SANITIZE_RACE,
-               "%s byte offset %lld of argument %u while '%s' at %s of program (%u, %u, %u) %s it and nothing "
-               "orders the two", write ? "writes" : "reads", static_cast<long long>(p.offset),
-               p.buffer->params[0], std::string(first->name()).c_str(), locText(first->loc).c_str(), n % gx,
-               n / gx % gy, n / gx / gy, r.first_write ? "writes" : "reads"))
+      if (find(
+              op, TIR_SANITIZE_RACE,
+              "%s byte offset %lld of argument %u while '%s' at %s of program (%u, %u, %u) %s it and nothing "
+              "orders the two",
+              write ? "writes" : "reads", static_cast<long long>(p.offset), p.buffer->params[0],
+              std::string(first->name()).c_str(), locText(first->loc).c_str(), n % gx, n / gx % gy,
+              n / gx / gy, r.first_write ? "writes" : "reads"))
         return false;
     }
   }
   return true;
+}
+
+uint32_t Machine::runLength(const Tile &pointers, const Tile *mask, uint32_t i, unsigned bytes) {
+  uint32_t n = pointers.size(), k = i + 1;
+  const uint64_t *p = pointers.bits(), *m = mask ? mask->bits() : nullptr;
+  while (k < n && p[k] == p[k - 1] + bytes && (!m || (m[k] & 1))) ++k;
+  return k - i;
+}
+
+uint8_t *Machine::runMemory(uint64_t address, uint64_t size, unsigned bytes, bool write, uint8_t **shadow) {
+  if (watching(TIR_SANITIZE_RACE) || (address & (bytes - 1))) return nullptr;
+  Place p = memory.find(address);
+  if (!p.buffer || !p.buffer->contains(p.offset, size)) return nullptr;
+  if (write && (p.buffer->flags & TIR_INTERP_READONLY)) return nullptr;
+  *shadow = p.buffer->shadow.empty() ? nullptr : p.buffer->shadow.data() + p.offset;
+  if (!write && *shadow &&
+      (std::memchr(*shadow, TIR_SHADOW_UNWRITTEN, size) || std::memchr(*shadow, TIR_SHADOW_UNDEFINED, size)))
+    return nullptr;
+  return p.host();
 }
 
 uint64_t Machine::loadCell(const Access &a, unsigned bytes, uint8_t *mark) {
@@ -150,10 +175,17 @@ uint64_t Machine::loadCell(const Access &a, unsigned bytes, uint8_t *mark) {
   }
   uint64_t v = 0;
   switch (bytes) {
-  case 1: return *a.host;
-  case 2: std::memcpy(&v, a.host, 2); break;
-  case 4: std::memcpy(&v, a.host, 4); break;
-  default: std::memcpy(&v, a.host, 8); break;
+  case 1:
+    return *a.host;
+  case 2:
+    std::memcpy(&v, a.host, 2);
+    break;
+  case 4:
+    std::memcpy(&v, a.host, 4);
+    break;
+  default:
+    std::memcpy(&v, a.host, 8);
+    break;
   }
   return v;
 }
@@ -163,7 +195,8 @@ bool Machine::checkUnwritten(Op &op, const Access &a, unsigned bytes) {
   const uint8_t *s = a.place.buffer->shadow.data() + a.place.offset;
   for (unsigned k = 0; k < bytes; ++k)
     if (s[k] == TIR_SHADOW_UNWRITTEN)
-      return find(op, TIR_SANITIZE_UNWRITTEN, "reads byte offset %llu of argument %u, which nothing has written",
+      return find(op, TIR_SANITIZE_UNWRITTEN,
+                  "reads byte offset %llu of argument %u, which nothing has written",
                   static_cast<unsigned long long>(a.place.offset + k), a.place.buffer->params[0]);
   return false;
 }
@@ -174,10 +207,18 @@ void Machine::storeCell(const Access &a, unsigned bytes, uint64_t v, bool undef)
   if (!b.shadow.empty())
     std::memset(b.shadow.data() + a.place.offset, undef ? TIR_SHADOW_UNDEFINED : TIR_SHADOW_WRITTEN, bytes);
   switch (bytes) {
-  case 1: *a.host = static_cast<uint8_t>(v); break;
-  case 2: std::memcpy(a.host, &v, 2); break;
-  case 4: std::memcpy(a.host, &v, 4); break;
-  default: std::memcpy(a.host, &v, 8); break;
+  case 1:
+    *a.host = static_cast<uint8_t>(v);
+    break;
+  case 2:
+    std::memcpy(a.host, &v, 2);
+    break;
+  case 4:
+    std::memcpy(a.host, &v, 4);
+    break;
+  default:
+    std::memcpy(a.host, &v, 8);
+    break;
   }
 }
 

@@ -44,7 +44,8 @@ void Machine::emit(Op &op, uint32_t kind, bool error, const std::string &what, u
 }
 
 static std::string headline(Op &op, const Program *p, bool error, const std::string &what) {
-  std::string s = locText(op.loc) + (error ? ": error: '" : ": note: '") + std::string(op.name()) + "' " + what;
+  std::string s =
+      locText(op.loc) + (error ? ": error: '" : ": note: '") + std::string(op.name()) + "' " + what;
   return p ? s + "; " + programText(*p) : s;
 }
 
@@ -100,8 +101,10 @@ bool Machine::usedMarks(Op &op, uint8_t marks, uint32_t i, const char *role, boo
     if (!(marks & k.mark) || !watching(k.kind) || (stored && k.mark == MarkOverflow)) continue;
     Op *from = maker[__builtin_ctz(k.mark)];
     std::string at = from && from != &op ? " (first made by '" + std::string(from->name()) + "' at " +
-                                               locText(from->loc) + ")" : "";
-    if (find(op, k.kind, "uses as %s a value that %s%s; element %u", role, k.what, at.c_str(), i)) return true;
+                                               locText(from->loc) + ")"
+                                         : "";
+    if (find(op, k.kind, "uses as %s a value that %s%s; element %u", role, k.what, at.c_str(), i))
+      return true;
     if (k.mark == MarkDiv) marks &= ~MarkUndef; // one report is enough
   }
   return false;
@@ -112,13 +115,14 @@ bool Machine::usedMarks(Op &op, uint8_t marks, uint32_t i, const char *role, boo
 static Status checkType(Type t, Op *op) {
   Type s = t ? t->scalar() : nullptr;
   if (s && s->isInt() && s->width > 64)
-    return tessera::fail(Code::UNSUPPORTED,
-                         "%s: error: '%s' not implemented: integers of %u bits in the interpreter (at most 64)",
-                         locText(op->loc).c_str(), std::string(op->name()).c_str(), s->width);
+    return tessera::fail(
+        Code::UNSUPPORTED,
+        "%s: error: '%s' not implemented: integers of %u bits in the interpreter (at most 64)",
+        locText(op->loc).c_str(), std::string(op->name()).c_str(), s->width);
   if (t && t->isTensor() && t->count() > (int64_t(1) << 26))
-    return tessera::fail(Code::LIMIT, "%s: error: '%s' has a tile of %lld elements; the interpreter takes 2^26",
-                         locText(op->loc).c_str(), std::string(op->name()).c_str(),
-                         static_cast<long long>(t->count()));
+    return tessera::fail(
+        Code::LIMIT, "%s: error: '%s' has a tile of %lld elements; the interpreter takes 2^26",
+        locText(op->loc).c_str(), std::string(op->name()).c_str(), static_cast<long long>(t->count()));
   return tessera::ok_status();
 }
 
@@ -150,8 +154,8 @@ Status Machine::plan() {
   return bad;
 }
 
-/// For every value that is used in its own block only (or in regions below it): the operation after its last user
-/// releases it. Keeps the memory of a program at what is alive.
+/// For every value that is used in its own block only (or in regions below it): the operation after its last
+/// user releases it. Keeps the memory of a program at what is alive.
 void Machine::planReleases() {
   std::vector<uint32_t> order(module.num_ops, 0);
   std::vector<std::pair<uint32_t, uint32_t>> list; // op id, local
@@ -192,6 +196,15 @@ FuncPlan *Machine::planOf(Op *func) {
   return nullptr;
 }
 
+/// For messages only: walks the module.
+Op *Machine::opById(uint32_t id) {
+  Op *found = module.op;
+  module.op->walk([&](Op *op) {
+    if (op->id == id) found = op;
+  });
+  return found;
+}
+
 // ---- frames ---------------------------------------------------------------------------------------------
 
 void Machine::push(Op *owner, Block *block, uint32_t region) {
@@ -209,9 +222,10 @@ Step Machine::enterCall(Op &call, Op *callee) {
   if (!p) return stop(call, Code::UNSUPPORTED, "calls @%s, which has no body", name.c_str());
   Block *entry = callee->region(0)->front();
   if (entry->numArgs() != call.numOperands())
-    return stop(call, Code::VERIFY, "passes %u values to @%s, which takes %u", call.numOperands(), name.c_str(),
-                entry->numArgs());
-  if (current->acts.size() >= max_calls) return stop(call, Code::LIMIT, "nests more than %u calls", max_calls);
+    return stop(call, Code::VERIFY, "passes %u values to @%s, which takes %u", call.numOperands(),
+                name.c_str(), entry->numArgs());
+  if (current->acts.size() >= max_calls)
+    return stop(call, Code::LIMIT, "nests more than %u calls", max_calls);
   auto a = std::make_unique<Activation>();
   a->plan = p;
   a->call = &call;
@@ -229,10 +243,11 @@ Step Machine::execute(size_t floor) {
     Op *op = p.frames.back().pc;
     if (!op) return stop(*p.frames.back().owner, Code::VERIFY, "has a block without a terminator");
     if (++p.steps > maxSteps)
-      return stop(*op, Code::LIMIT,
-                  "is where the program was after %llu operations (max_steps); an endless wait or a longer limit "
-                  "is needed",
-                  static_cast<unsigned long long>(maxSteps));
+      return stop(
+          *op, Code::LIMIT,
+          "is where the program was after %llu operations (max_steps); an endless wait or a longer limit "
+          "is needed",
+          static_cast<unsigned long long>(maxSteps));
     std::vector<Tile> &env = act().env;
     for (uint32_t r = releaseStart[op->id]; r < releaseStart[op->id + 1]; ++r) env[releases[r]].reset();
     p.frames.back().pc = op->next;
@@ -257,7 +272,8 @@ bool Machine::runRegion(Op &op, const std::vector<Tile> &args, uint32_t width, s
     return false;
   }
   uint32_t saved = lanes;
-  std::vector<std::pair<Value *, Tile>> outside; // values of the surroundings, widened to every lane meanwhile
+  std::vector<std::pair<Value *, Tile>>
+      outside; // values of the surroundings, widened to every lane meanwhile
   if (width > 1)
     for (Value *v : captures(op)) {
       Tile old = get(v);
@@ -290,7 +306,8 @@ bool Machine::lanewiseBlock(Block *b, unsigned level) {
       if (o->result(i)->type->isTensor()) return false;
     if (o->is(Opcode::tt_call)) {
       Op *f = module.function(o->strAttr("callee"));
-      if (level > 8 || !f || !f->numRegions() || f->region(0)->empty() || f->region(0)->first->next) return false;
+      if (level > 8 || !f || !f->numRegions() || f->region(0)->empty() || f->region(0)->first->next)
+        return false;
       if (!lanewiseBlock(f->region(0)->front(), level + 1)) return false;
       continue;
     }
@@ -313,7 +330,8 @@ const std::vector<Value *> &Machine::captures(Op &op) {
         Block *b = v->parentBlock();
         Op *o = b->parentOp();
         while (o && o != &op) o = o->parentOp();
-        if (!o && std::find(it->second.begin(), it->second.end(), v) == it->second.end()) it->second.push_back(v);
+        if (!o && std::find(it->second.begin(), it->second.end(), v) == it->second.end())
+          it->second.push_back(v);
       }
     });
   return it->second;
@@ -347,8 +365,8 @@ void Machine::startProgram(Program &p, Op *kernel, const std::vector<Tile> &valu
   push(kernel, entry);
 }
 
-/// Programs take turns at every atomic. A few are alive at once; when those only wait, more are started, so that
-/// programs which wait for later ones end too.
+/// Programs take turns at every atomic. A few are alive at once; when those only wait, more are started, so
+/// that programs which wait for later ones end too.
 Status Machine::schedule(Op *kernel, const std::vector<Tile> &values) {
   uint32_t total = static_cast<uint32_t>(params.grid[0]) * params.grid[1] * params.grid[2], next = 0;
   std::vector<std::unique_ptr<Program>> live;
@@ -393,8 +411,8 @@ Status Machine::launch(Op *kernel, const std::vector<tir_interp_arg> &args) {
   for (const Seen &n : seen)
     if (n.count > 1)
       emit(*n.op, n.kind, false,
-           headline(*n.op, nullptr, false, tessera::format("did so %llu times",
-                                                           static_cast<unsigned long long>(n.count))),
+           headline(*n.op, nullptr, false,
+                    tessera::format("did so %llu times", static_cast<unsigned long long>(n.count))),
            n.count);
   memory.finish();
   return s;

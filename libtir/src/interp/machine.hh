@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-// The machine that programs run on: an explicit stack of frames per program (so a program can be put aside at any
-// operation), values in flat environments, and the services that the meanings of operations use.
+// The machine that programs run on: an explicit stack of frames per program (so a program can be put aside at
+// any operation), values in flat environments, and the services that the meanings of operations use.
 //
-// A *meaning* is one function `Step fn(Machine &m, Op &op)`: it reads operands, sets results, and returns Next.
-// meanings.inc maps opcodes to meanings. A meaning that fails returns m.stop(…); a sanitizer find is reported by
-// `if (m.find(op, TIR_SANITIZE_…, "…")) return Step::Stop;`.
+// A *meaning* is one function `Step fn(Machine &m, Op &op)`: it reads operands, sets results, and returns
+// Next. meanings.inc maps opcodes to meanings. A meaning that fails returns m.stop(…); a sanitizer find is
+// reported by `if (m.find(op, TIR_SANITIZE_…, "…")) return Step::Stop;`.
 //
-// Lanes: the scalar code inside tt.reduce, tt.scan and tt.map_elementwise runs on many elements at once: a value of
-// scalar type then has `m.lanes` cells. Elementwise meanings work on either; others see lanes == 1.
+// Lanes: the scalar code inside tt.reduce, tt.scan and tt.map_elementwise runs on many elements at once: a
+// value of scalar type then has `m.lanes` cells. Elementwise meanings work on either; others see lanes == 1.
 #pragma once
 #include "common/numfmt.hh"
 #include "interp.hh"
@@ -37,7 +37,7 @@ struct Activation { // one call of one function
   std::vector<Tile> env;
 };
 
-struct Frame { // one region being executed
+struct Frame {         // one region being executed
   Op *owner = nullptr; // tt.func, scf.for, scf.if, scf.while, or the owner of a region run by runRegion
   Op *pc = nullptr;    // next operation
   int64_t iv = 0, ub = 0, step = 0; // scf.for
@@ -98,8 +98,8 @@ public:
   Activation &act() { return *current->acts[current->frames.back().act]; }
   void push(Op *owner, Block *block, uint32_t region = 0);
   Step enterCall(Op &call, Op *callee);
-  /// Runs region 0 of `op` to its terminator with these block arguments, `width` lanes at once; results are the
-  /// operands of the terminator. False: stopped.
+  /// Runs region 0 of `op` to its terminator with these block arguments, `width` lanes at once; results are
+  /// the operands of the terminator. False: stopped.
   bool runRegion(Op &op, const std::vector<Tile> &args, uint32_t width, std::vector<Tile> *results);
   /// Whether region 0 of `op` can run on many lanes at once (straight-line elementwise code).
   bool lanewise(Op &op);
@@ -109,9 +109,15 @@ public:
     uint8_t *host = nullptr; // null: nothing there (already reported)
     Place place;
   };
-  /// Checks one element access. Returns false when the launch stops; out->host is null if it is out of bounds.
+  /// Checks one element access. Returns false when the launch stops; out->host is null if it is out of
+  /// bounds.
   bool access(Op &op, uint64_t address, unsigned bytes, bool write, bool atomic, Type type, uint32_t i,
               Access *out); // `type` and `i`: for the message
+  /// Lanes from `i` on that are active and whose addresses follow one another; 1 when lane `i` stands alone.
+  static uint32_t runLength(const Tile &pointers, const Tile *mask, uint32_t i, unsigned bytes);
+  /// The memory of such a run, when nothing about it needs a report (else null: go element by element). A
+  /// load also needs every byte defined.
+  uint8_t *runMemory(uint64_t address, uint64_t size, unsigned bytes, bool write, uint8_t **shadow);
   uint64_t loadCell(const Access &a, unsigned bytes, uint8_t *mark);
   void storeCell(const Access &a, unsigned bytes, uint64_t v, bool undef);
   bool checkUnwritten(Op &op, const Access &a, unsigned bytes);
@@ -145,6 +151,7 @@ private:
   tessera::Status plan();
   void planReleases();
   FuncPlan *planOf(Op *func);
+  Op *opById(uint32_t id);
   tessera::Status bindArgs(Op *kernel, const std::vector<tir_interp_arg> &args, std::vector<Tile> *values);
   void startProgram(Program &p, Op *kernel, const std::vector<Tile> &values, uint32_t number);
   tessera::Status schedule(Op *kernel, const std::vector<Tile> &values);
@@ -160,9 +167,7 @@ private:
 // ---- facts about types that meanings share --------------------------------------------------------------
 
 /// Bits of an element in a cell: width of an int or float, 64 for pointers and index.
-inline unsigned widthOf(Type scalar) {
-  return scalar->isInt() || scalar->isFloat() ? scalar->width : 64;
-}
+inline unsigned widthOf(Type scalar) { return scalar->isInt() || scalar->isFloat() ? scalar->width : 64; }
 /// Bytes of an element in memory (i1 takes one).
 inline unsigned bytesOf(Type scalar) { return (widthOf(scalar) + 7) / 8; }
 inline uint64_t maskOf(unsigned width) { return width >= 64 ? ~uint64_t(0) : (uint64_t(1) << width) - 1; }

@@ -122,7 +122,8 @@ Step math_ctpop(Machine &m, Op &op) {
 Step math_ipowi(Machine &m, Op &op) {
   return intBinary(m, op, [](uint64_t a, uint64_t b, unsigned w) {
     int64_t base = sext(a, w), e = sext(b, w);
-    if (e < 0) return base == 1 ? uint64_t(1) : base == -1 ? (e & 1 ? ~uint64_t(0) : uint64_t(1)) : uint64_t(0);
+    if (e < 0)
+      return base == 1 ? uint64_t(1) : base == -1 ? (e & 1 ? ~uint64_t(0) : uint64_t(1)) : uint64_t(0);
     uint64_t r = 1, x = static_cast<uint64_t>(base);
     for (; e; e >>= 1, x *= x)
       if (e & 1) r *= x;
@@ -144,7 +145,8 @@ Step math_isnan(Machine &m, Op &op) {
 Step math_isnormal(Machine &m, Op &op) {
   const num::FormatInfo &f = num::info(formatOf(scalarOf(op, 0)));
   double least = std::ldexp(1.0, 1 - f.bias);
-  return floatTest<1>(m, op, [least](double x) { return uint64_t(std::isfinite(x) && std::fabs(x) >= least); });
+  return floatTest<1>(m, op,
+                      [least](double x) { return uint64_t(std::isfinite(x) && std::fabs(x) >= least); });
 }
 
 } // namespace tir::interp::mean

@@ -31,7 +31,8 @@ constexpr Table meanings = table();
 Meaning meaningOf(Opcode code) { return meanings.at[static_cast<size_t>(code)]; }
 // builtin.module and tt.func are never executed: launches and calls enter them
 bool hasMeaning(Opcode code) {
-  return code == Opcode::builtin_module || code == Opcode::tt_func || (code < Opcode::count_ && meaningOf(code));
+  return code == Opcode::builtin_module || code == Opcode::tt_func ||
+         (code < Opcode::count_ && meaningOf(code));
 }
 
 } // namespace tir::interp

@@ -8,6 +8,32 @@ using tessera::Code;
 
 namespace {
 
+/// Cells to and from packed memory.
+void loadRun(const uint8_t *from, uint64_t *to, uint32_t n, unsigned bytes, uint64_t mask) {
+  auto copy = [&](auto unit) {
+    for (uint32_t k = 0; k < n; ++k) {
+      std::memcpy(&unit, from + size_t(k) * sizeof unit, sizeof unit);
+      to[k] = unit & mask;
+    }
+  };
+  bytes == 1   ? copy(uint8_t())
+  : bytes == 2 ? copy(uint16_t())
+  : bytes == 4 ? copy(uint32_t())
+               : copy(uint64_t());
+}
+void storeRun(uint8_t *to, const uint64_t *from, uint32_t n, unsigned bytes) {
+  auto copy = [&](auto unit) {
+    for (uint32_t k = 0; k < n; ++k) {
+      unit = static_cast<decltype(unit)>(from[k]);
+      std::memcpy(to + size_t(k) * sizeof unit, &unit, sizeof unit);
+    }
+  };
+  bytes == 1   ? copy(uint8_t())
+  : bytes == 2 ? copy(uint16_t())
+  : bytes == 4 ? copy(uint32_t())
+               : copy(uint64_t());
+}
+
 /// Element addresses of a block pointer ([base, shape…, strides…, offsets…]) and which are inside along the
 /// dimensions that the access checks.
 void blockAddresses(const Tile &p, Type tile, Attr check, Tile *addresses, Tile *inside) {
@@ -59,6 +85,8 @@ Step tt_load(Machine &m, Op &op) {
     if (Value *v = op.slot(2)) other = &m.get(v);
   }
   uint32_t n = pointers.size();
+  bool plain = !pointers.marks() && !(mask && mask->marks()); // runs of lanes need no checks of their own
+  uint32_t slow = 0;                                          // lanes below go one by one
   Tile r(n);
   for (uint32_t i = 0; i < n; ++i) {
     if (mask) {
@@ -76,6 +104,16 @@ Step tt_load(Machine &m, Op &op) {
         }
         continue;
       }
+    }
+    if (plain && i >= slow) {
+      uint32_t run = Machine::runLength(pointers, mask, i, bytes);
+      uint8_t *shadow = nullptr;
+      if (uint8_t *p = m.runMemory(pointers[i], uint64_t(run) * bytes, bytes, false, &shadow)) {
+        loadRun(p, r.cells() + i, run, bytes, valueMask);
+        i += run - 1;
+        continue;
+      }
+      slow = i + run;
     }
     if (m.checkUsed(op, pointers, i, "an address")) return Step::Stop;
     Machine::Access a;
@@ -110,10 +148,23 @@ Step tt_store(Machine &m, Op &op) {
   } else if (Value *v = op.slot(2)) {
     mask = &m.get(v);
   }
+  bool plain = !pointers.marks() && !value.marks() && !(mask && mask->marks());
+  uint32_t slow = 0;
   for (uint32_t i = 0, n = pointers.size(); i < n; ++i) {
     if (mask) {
       if (m.checkUsed(op, *mask, i, "a mask")) return Step::Stop;
       if (!((*mask)[i] & 1)) continue;
+    }
+    if (plain && i >= slow) {
+      uint32_t run = Machine::runLength(pointers, mask, i, bytes);
+      uint8_t *shadow = nullptr;
+      if (uint8_t *p = m.runMemory(pointers[i], uint64_t(run) * bytes, bytes, true, &shadow)) {
+        storeRun(p, value.bits() + i, run, bytes);
+        if (shadow) std::memset(shadow, TIR_SHADOW_WRITTEN, size_t(run) * bytes);
+        i += run - 1;
+        continue;
+      }
+      slow = i + run;
     }
     if (m.checkUsed(op, pointers, i, "an address") || m.checkStored(op, value, i)) return Step::Stop;
     Machine::Access a;

@@ -77,33 +77,71 @@ void Memory::finish() {
   }
 }
 
+/// Cells become smaller; each new one starts with what the old one knew.
+void RaceShadow::split(Shadow &s, unsigned granule) {
+  unsigned parts = s.granule / granule;
+  std::unordered_map<uint64_t, std::vector<Cell>> pages;
+  for (auto &[number, cells] : s.pages)
+    for (uint64_t i = 0; i < page_cells * parts; ++i) {
+      uint64_t at = number * page_cells * parts + i;
+      std::vector<Cell> &page = pages[at / page_cells];
+      if (page.empty()) page.resize(page_cells);
+      page[at % page_cells] = cells[i / parts];
+    }
+  s.pages = std::move(pages);
+  s.granule = granule;
+}
+
+void RaceShadow::addReader(Cell &c, const Epoch &mine) {
+  if (!c.read.time || c.read.program == mine.program) {
+    c.read = mine;
+    return;
+  }
+  if (!c.more) {
+    c.more = static_cast<uint32_t>(readers.size());
+    readers.emplace_back();
+  }
+  for (Epoch &e : readers[c.more])
+    if (e.program == mine.program) {
+      e = mine;
+      return;
+    }
+  readers[c.more].push_back(mine);
+}
+
 bool RaceShadow::access(const Place &place, unsigned n, uint32_t program, const Clock &now, bool write,
-                        bool atomic, const void *op, Race *race) {
-  auto ordered = [&](const Epoch &e) {
-    return !e.time || e.program == program || now.at(e.program) >= e.time;
-  };
-  auto conflict = [&](const Epoch &e, bool first_write) {
-    if (ordered(e) || (atomic && e.atomic)) return false;
-    *race = {e.op, e.program, first_write};
-    return true;
-  };
+                        bool atomic, uint32_t op, Race *race) {
+  Shadow &s = shadows[place.buffer];
+  unsigned fits = n;
+  while (place.offset & (fits - 1)) fits /= 2; // misaligned: smaller cells
+  if (!s.granule) s.granule = fits;
+  if (fits < s.granule) split(s, fits);
   bool found = false;
-  uint32_t time = now.at(program);
-  for (unsigned i = 0; i < n; ++i) {
-    Byte &b = bytes[place.host() + i];
-    if (!found) found = conflict(b.write, true) || conflict(b.atomic_write, true);
-    Epoch mine{program, time, op, atomic};
-    if (write) {
-      for (const Epoch &r : b.reads)
-        if (!found) found = conflict(r, false);
-      if (!atomic) b.reads.clear();
-      (atomic ? b.atomic_write : b.write) = mine;
+  auto conflict = [&](const Epoch &e, bool first_write) {
+    if (!e.time || e.program == program || (atomic && e.atomic) || now.at(e.program) >= e.time) return;
+    if (!found) *race = {e.op, e.program, first_write};
+    found = true;
+  };
+  Epoch mine{program, now.at(program), op, atomic};
+  for (uint64_t at = place.offset / s.granule, end = (place.offset + n + s.granule - 1) / s.granule; at < end;
+       ++at) {
+    std::vector<Cell> &page = s.pages[at / page_cells];
+    if (page.empty()) page.resize(page_cells);
+    Cell &c = page[at % page_cells];
+    conflict(c.write, true);
+    conflict(c.atomic_write, true);
+    if (!write) {
+      addReader(c, mine);
+      continue;
+    }
+    conflict(c.read, false);
+    for (const Epoch &e : readers[c.more]) conflict(e, false);
+    if (atomic) {
+      c.atomic_write = mine;
     } else {
-      auto it = std::find_if(b.reads.begin(), b.reads.end(), [&](const Epoch &r) { return r.program == program; });
-      if (it == b.reads.end())
-        b.reads.push_back(mine);
-      else
-        *it = mine;
+      c.write = mine;
+      c.read = Epoch{};
+      if (c.more) readers[c.more].clear();
     }
   }
   return found;

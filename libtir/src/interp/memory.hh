@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The memory a launch may touch: the caller's buffers, each at an address of its own far from every other, so that
-// an access outside a buffer hits none. Addresses of the host that a program reads out of memory are found too.
+// The memory a launch may touch: the caller's buffers, each at an address of its own far from every other, so
+// that an access outside a buffer hits none. Addresses of the host that a program reads out of memory are
+// found too.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -12,12 +13,12 @@ namespace tir::interp {
 struct Buffer {
   uint8_t *data = nullptr;
   uint64_t size = 0;
-  uint64_t base = 0; // address that programs see
-  uint32_t flags = 0; // TIR_INTERP_OUTPUT, TIR_INTERP_READONLY
-  std::vector<uint8_t> shadow; // TIR_SHADOW_* per byte; empty: all TIR_SHADOW_INITIAL and not tracked
-  std::vector<uint8_t *> outs; // the caller's shadows
+  uint64_t base = 0;            // address that programs see
+  uint32_t flags = 0;           // TIR_INTERP_OUTPUT, TIR_INTERP_READONLY
+  std::vector<uint8_t> shadow;  // TIR_SHADOW_* per byte; empty: all TIR_SHADOW_INITIAL and not tracked
+  std::vector<uint8_t *> outs;  // the caller's shadows
   std::vector<unsigned> params; // arguments that name it
-  bool contains(uint64_t offset, unsigned bytes) const { return offset <= size && size - offset >= bytes; }
+  bool contains(uint64_t offset, uint64_t bytes) const { return offset <= size && size - offset >= bytes; }
 };
 
 struct Place { // where an address lies
@@ -45,9 +46,9 @@ private:
   std::unordered_map<uint32_t, uint32_t> t;
 };
 
-/// Who touched each byte last, for the race detector (happens-before by vector clocks).
+/// Who touched memory last, for the race detector (happens-before by vector clocks).
 struct Race {
-  const void *first_op = nullptr; // Op of the earlier access
+  uint32_t first_op = 0; // id of the earlier access's operation
   uint32_t first_program = 0;
   bool first_write = false;
 };
@@ -56,22 +57,30 @@ class RaceShadow {
 public:
   /// Notes an access of `program` (its clock `now`) to `bytes` bytes at `place`. Returns true on a race.
   bool access(const Place &place, unsigned bytes, uint32_t program, const Clock &now, bool write, bool atomic,
-              const void *op, Race *race);
+              uint32_t op, Race *race);
   /// Clock kept at an address for release / acquire.
   Clock &sync(const Place &place) { return syncs[place.host()]; }
 
 private:
   struct Epoch {
-    uint32_t program = 0, time = 0; // time 0: none
-    const void *op = nullptr;
+    uint32_t program = 0, time = 0, op = 0; // time 0: none
     bool atomic = false;
   };
-  struct Byte {
-    Epoch write, atomic_write;
-    std::vector<Epoch> reads; // since the last write, one per program
+  struct Cell {
+    Epoch write, atomic_write, read; // `read`: the latest reader since the last write
+    uint32_t more = 0;               // further readers: index into `readers`, 0 none
   };
-  std::unordered_map<const uint8_t *, Byte> bytes;
+  struct Shadow {         // of one buffer, made where it is touched
+    unsigned granule = 0; // bytes per cell: the smallest access so far
+    std::unordered_map<uint64_t, std::vector<Cell>> pages;
+  };
+  static constexpr uint64_t page_cells = 1024;
+  std::unordered_map<const Buffer *, Shadow> shadows;
+  std::vector<std::vector<Epoch>> readers{1};
   std::unordered_map<const uint8_t *, Clock> syncs;
+
+  static void split(Shadow &s, unsigned granule);
+  void addReader(Cell &c, const Epoch &mine);
 };
 
 class Memory {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Operations with a scalar region: tt.reduce, tt.scan, tt.map_elementwise. Straight-line regions run on many elements
-// at once; others element by element.
+// Operations with a scalar region: tt.reduce, tt.scan, tt.map_elementwise. Straight-line regions run on many
+// elements at once; others element by element.
 #include "lanes.hh"
 
 namespace tir::interp::mean {
@@ -95,7 +95,8 @@ bool counts(Machine &m, Op &op, const Tiles &out, size_t want) {
 
 } // namespace
 
-/// Neighbours are combined in rounds (0 with 1, 2 with 3, …): order along the axis is kept, so associativity suffices.
+/// Neighbours are combined in rounds (0 with 1, 2 with 3, …): order along the axis is kept, so associativity
+/// suffices.
 Step tt_reduce(Machine &m, Op &op) {
   Axis x;
   if (!axisOf(m, op, &x)) return Step::Stop;
@@ -110,7 +111,8 @@ Step tt_reduce(Machine &m, Op &op) {
     if (!counts(m, op, out, cur.size())) return Step::Stop;
     Axis next{x.outer, half, x.inner};
     if (x.length & 1) {
-      for (size_t k = 0; k < cur.size(); ++k) out[k] = append(out[k], next, pick(cur[k], x, x.length - 1, 1, 1));
+      for (size_t k = 0; k < cur.size(); ++k)
+        out[k] = append(out[k], next, pick(cur[k], x, x.length - 1, 1, 1));
       ++next.length;
     }
     cur = std::move(out);

@@ -60,7 +60,8 @@ Step tt_unsplat(Machine &m, Op &op) {
 /// Row-major order stays: the same cells.
 static Step sameCells(Machine &m, Op &op) {
   const Tile &a = m.in(op, 0);
-  if (a.size() != m.count(op.result(0)->type)) return m.stop(op, Code::VERIFY, "changes the number of elements");
+  if (a.size() != m.count(op.result(0)->type))
+    return m.stop(op, Code::VERIFY, "changes the number of elements");
   return m.out(op, a);
 }
 Step tt_expand_dims(Machine &m, Op &op) { return sameCells(m, op); }
@@ -80,7 +81,8 @@ Step tt_trans(Machine &m, Op &op) {
   Type from = op.operand(0)->type, to = op.result(0)->type;
   Attr order = op.attr("order");
   if (to->rank() > max_rank) return tooDeep(m, op);
-  if (!order || order->ints.size() != to->rank()) return m.stop(op, Code::VERIFY, "has no order of every dimension");
+  if (!order || order->ints.size() != to->rank())
+    return m.stop(op, Code::VERIFY, "has no order of every dimension");
   int64_t source[max_rank], strides[max_rank];
   rowMajor(from, source);
   for (unsigned d = 0; d < to->rank(); ++d) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The value of an SSA value at run time: an array of 64-bit cells, one per element, shared by reference count.
-// Integers are zero-extended; floats are the bits of their format; pointers are addresses (memory.hh).
+// The value of an SSA value at run time: an array of 64-bit cells, one per element, shared by reference
+// count. Integers are zero-extended; floats are the bits of their format; pointers are addresses (memory.hh).
 //   tensor descriptor: [base, shape…, strides…, padding]
 //   pointer to a tile (tt.make_tensor_ptr): [base, shape…, strides…, offsets…]
 // Beside the cells there may be one byte of marks per element; no marks means all zero.
@@ -12,8 +12,8 @@
 
 namespace tir::interp {
 
-/// What is known against an element. Marks follow values through every operation and are reported where the value is
-/// used (address, mask, branch, store), so what only masked-off lanes see is never reported.
+/// What is known against an element. Marks follow values through every operation and are reported where the
+/// value is used (address, mask, branch, store), so what only masked-off lanes see is never reported.
 enum Mark : uint8_t {
   MarkUndef = 1,    // no value: masked-off load without `other`, ub.poison, uninitialised memory, x / 0
   MarkOverflow = 2, // a signed overflow happened on the way here

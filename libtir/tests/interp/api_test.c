@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* C test of interp.h: a kernel built through the C builder runs; every way to call it wrong gives a status. */
+/* C test of interp.h: a kernel built through the C builder runs; every way to call it wrong gives a status.
+ */
 #include <stdio.h>
 #include <string.h>
 #include <tir/builder.h>
@@ -32,8 +33,9 @@ static void build(void) {
   f = tir_build_tt_func(b, "k", tir_type_function(ctx, 2, in, 0, NULL), "public");
   CHECK(tir_builder_enter(b, f, 0) == TIR_OK);
   at = tir_build_tt_addptr(b, tir_func_arg(f, 0), tir_build_tt_get_program_id(b, TIR_PROGRAM_ID_DIM_X));
-  tir_build_tt_store(b, at, tir_build_arith_addi(b, tir_build_tt_load(b, at, NULL, NULL, 0, 0, 0), tir_func_arg(f, 1)),
-                     NULL, 0, 0);
+  tir_build_tt_store(
+      b, at, tir_build_arith_addi(b, tir_build_tt_load(b, at, NULL, NULL, 0, 0, 0), tir_func_arg(f, 1)), NULL,
+      0, 0);
   CHECK(tir_build_tt_return(b, 0, NULL) != NULL);
   CHECK(tir_builder_leave(b) == TIR_OK);
   tir_builder_destroy(b);
@@ -64,7 +66,8 @@ int main(void) {
   CHECK(tir_interp_run(module, "k", &p, a, 2) == TIR_OK);
   CHECK(data[0] == 11 && data[2] == 13 && data[3] == 4);
   CHECK(shadow[0] == TIR_SHADOW_WRITTEN && shadow[12] == TIR_SHADOW_INITIAL);
-  CHECK(tir_interp_run(module, NULL, NULL, a, 2) == TIR_OK && data[0] == 21); /* one program, the only kernel */
+  CHECK(tir_interp_run(module, NULL, NULL, a, 2) == TIR_OK &&
+        data[0] == 21); /* one program, the only kernel */
 
   /* an older caller's params end after the grid */
   memset(&old, 0xff, sizeof old);

@@ -8,6 +8,7 @@
 // Prints `status N` after each launch, reports on lines `report …`, output of tt.print as it is.
 #include "interp/interp.hh"
 #include "text/text.hh"
+#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <memory>
@@ -48,12 +49,18 @@ int runSpec(const char *spec) {
   while (in >> word) {
     tir_interp_arg a{};
     a.struct_size = sizeof a;
-    if (word == "file") in >> file;
-    else if (word == "kernel") in >> kernel;
-    else if (word == "grid") in >> p.grid[0] >> p.grid[1] >> p.grid[2];
-    else if (word == "errors") in >> p.errors;
-    else if (word == "notes") in >> p.notes;
-    else if (word == "steps") in >> p.max_steps;
+    if (word == "file")
+      in >> file;
+    else if (word == "kernel")
+      in >> kernel;
+    else if (word == "grid")
+      in >> p.grid[0] >> p.grid[1] >> p.grid[2];
+    else if (word == "errors")
+      in >> p.errors;
+    else if (word == "notes")
+      in >> p.notes;
+    else if (word == "steps")
+      in >> p.max_steps;
     else if (word == "scalar") {
       in >> a.bits;
       args.push_back(a);
@@ -84,12 +91,16 @@ int runSpec(const char *spec) {
   }
   if (!readFile(file, &source)) return std::fprintf(stderr, "%s: cannot read\n", file.c_str()), 1;
   Context ctx;
-  ctx.setSink([](void *, Severity, const char *t, size_t n) { std::fprintf(stderr, "%.*s\n", int(n), t); }, nullptr);
+  ctx.setSink([](void *, Severity, const char *t, size_t n) { std::fprintf(stderr, "%.*s\n", int(n), t); },
+              nullptr);
   std::unique_ptr<Module> m = parseText(ctx, source, file);
   if (!m) return std::printf("status 2\n"), 0;
   p.print = [](void *, const char *t, size_t n) { std::fwrite(t, 1, n, stdout); };
   p.report = [](void *, const tir_interp_report *r) { std::printf("report %s\n", r->message); };
+  auto start = std::chrono::steady_clock::now();
   tessera::Status s = interp::run(*m, kernel, p, args);
+  std::printf("seconds %.3f\n",
+              std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   if (!s.ok()) std::printf("message %s\n", s.message.c_str());
   for (auto &b : buffers) {
     writeFile(b->path, b->data.data(), b->data.size());

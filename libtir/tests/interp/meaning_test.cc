@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The reference interpreter on small kernels: what every group of operations means, what the sanitizer finds, and
-// how launches fail.
+// The reference interpreter on small kernels: what every group of operations means, what the sanitizer finds,
+// and how launches fail.
 #include "interp/interp.hh"
 #include "text/text.hh"
 #include <array>
@@ -14,7 +14,7 @@ using tessera::Code;
 namespace {
 
 struct Launch {
-  std::string text;       // a whole module, or only the body of @k when `signature` is set
+  std::string text; // a whole module, or only the body of @k when `signature` is set
   std::string signature;
   tir_interp_params params = TIR_INTERP_PARAMS_INIT;
   std::vector<tir_interp_arg> args;
@@ -24,7 +24,8 @@ struct Launch {
 
   explicit Launch(std::string signature, std::string body = "") : text(body), signature(signature) {}
 
-  template <class T> Launch &buffer(std::vector<T> &v, uint32_t flags = 0, std::vector<uint8_t> *shadow = nullptr) {
+  template <class T>
+  Launch &buffer(std::vector<T> &v, uint32_t flags = 0, std::vector<uint8_t> *shadow = nullptr) {
     tir_interp_arg a{};
     a.struct_size = sizeof a;
     a.kind = TIR_INTERP_BUFFER;
@@ -59,7 +60,9 @@ struct Launch {
                                                 "\n    tt.return\n  }\n}\n";
     Context ctx;
     std::string messages;
-    ctx.setSink([](void *u, Severity, const char *t, size_t n) { static_cast<std::string *>(u)->append(t, n); }, &messages);
+    ctx.setSink(
+        [](void *u, Severity, const char *t, size_t n) { static_cast<std::string *>(u)->append(t, n); },
+        &messages);
     std::unique_ptr<Module> m = parseText(ctx, whole, "t.ttir");
     EXPECT_TRUE(m) << messages << whole;
     if (!m) return Code::PARSE;
@@ -79,8 +82,8 @@ float flt(uint32_t b) { return std::bit_cast<float>(b); }
 
 /// Applies an elementwise op on tensors of 8: loads x and y (types tx, ty), stores the result (type tr).
 template <class R, class X, class Y = X>
-std::vector<R> apply(const std::string &tx, const std::string &ty, const std::string &tr, const std::string &op,
-                     std::vector<X> x, std::vector<Y> y = {}, Code want = Code::OK) {
+std::vector<R> apply(const std::string &tx, const std::string &ty, const std::string &tr,
+                     const std::string &op, std::vector<X> x, std::vector<Y> y = {}, Code want = Code::OK) {
   std::vector<R> r(8);
   x.resize(8);
   y.resize(8);
@@ -102,7 +105,9 @@ using I = std::vector<int32_t>;
 using U = std::vector<uint32_t>;
 using F = std::vector<float>;
 
-I ints(const std::string &op, I x, I y) { return apply<int32_t>("i32", "i32", "i32", op + " %x, %y : tensor<8xi32>", x, y); }
+I ints(const std::string &op, I x, I y) {
+  return apply<int32_t>("i32", "i32", "i32", op + " %x, %y : tensor<8xi32>", x, y);
+}
 F floats(const std::string &op, F x, F y) {
   return apply<float>("f32", "f32", "f32", op + " %x, %y : tensor<8xf32>", x, y);
 }
@@ -113,7 +118,8 @@ TEST(Interp, Integers) {
   EXPECT_EQ(ints("arith.addi", {INT32_MAX, -1, 5}, {1, -1, 6}), (I{INT32_MIN, -2, 11, 0, 0, 0, 0, 0}));
   EXPECT_EQ(ints("arith.divsi", {-7, 7, INT32_MIN, 9, 1, 1, 1, 1}, {2, -2, -1, 0, 1, 1, 1, 1}),
             (I{-3, -3, INT32_MIN, 0, 1, 1, 1, 1}));
-  EXPECT_EQ(ints("arith.remsi", {-7, 7, INT32_MIN, 9, 1, 1, 1, 1}, {2, -2, -1, 0, 1, 1, 1, 1}), (I{-1, 1, 0, 0, 0, 0, 0, 0}));
+  EXPECT_EQ(ints("arith.remsi", {-7, 7, INT32_MIN, 9, 1, 1, 1, 1}, {2, -2, -1, 0, 1, 1, 1, 1}),
+            (I{-1, 1, 0, 0, 0, 0, 0, 0}));
   EXPECT_EQ(ints("arith.divui", {-7, 7, 1, 1, 1, 1, 1, 1}, {2, 3, 1, 1, 1, 1, 1, 1})[0], INT32_MAX - 3);
   EXPECT_EQ(ints("arith.shli", {1, 1, 1}, {31, 32, -1}), (I{INT32_MIN, 0, 0, 0, 0, 0, 0, 0}));
   EXPECT_EQ(ints("arith.shrsi", {-8, -8, 8}, {1, 40, 40}), (I{-4, -1, 0, 0, 0, 0, 0, 0}));
@@ -121,9 +127,11 @@ TEST(Interp, Integers) {
   EXPECT_EQ(ints("arith.minsi", {-1, 2}, {1, 1}), (I{-1, 1, 0, 0, 0, 0, 0, 0}));
   EXPECT_EQ(ints("arith.maxui", {-1, 2}, {1, 1}), (I{-1, 2, 0, 0, 0, 0, 0, 0}));
   EXPECT_EQ(ints("tt.mulhiui", {-1, 1 << 16}, {-1, 1 << 16}), (I{-2, 1, 0, 0, 0, 0, 0, 0}));
-  EXPECT_EQ((apply<uint8_t, int32_t>("i32", "i32", "i1", "arith.cmpi slt, %x, %y : tensor<8xi32>", I{-1, 1, 2}, I{1, -1, 2})),
+  EXPECT_EQ((apply<uint8_t, int32_t>("i32", "i32", "i1", "arith.cmpi slt, %x, %y : tensor<8xi32>",
+                                     I{-1, 1, 2}, I{1, -1, 2})),
             (std::vector<uint8_t>{1, 0, 0, 0, 0, 0, 0, 0}));
-  EXPECT_EQ((apply<uint8_t, int32_t>("i32", "i32", "i1", "arith.cmpi ult, %x, %y : tensor<8xi32>", I{-1, 1}, I{1, -1})),
+  EXPECT_EQ((apply<uint8_t, int32_t>("i32", "i32", "i1", "arith.cmpi ult, %x, %y : tensor<8xi32>", I{-1, 1},
+                                     I{1, -1})),
             (std::vector<uint8_t>{0, 1, 0, 0, 0, 0, 0, 0}));
 }
 
@@ -140,27 +148,36 @@ TEST(Interp, Floats) {
   EXPECT_EQ(floats("tt.precise_divf", {1, 2}, {3, 7})[0], 1.0f / 3.0f);
   // sub-normals are kept
   EXPECT_EQ(floats("arith.mulf", {1e-30f}, {1e-10f})[0], 1e-30f * 1e-10f);
-  EXPECT_EQ((apply<uint8_t, float>("f32", "f32", "i1", "arith.cmpf une, %x, %y : tensor<8xf32>", F{nan, 1, 2}, F{nan, 1, 3})),
+  EXPECT_EQ((apply<uint8_t, float>("f32", "f32", "i1", "arith.cmpf une, %x, %y : tensor<8xf32>", F{nan, 1, 2},
+                                   F{nan, 1, 3})),
             (std::vector<uint8_t>{1, 0, 1, 0, 0, 0, 0, 0}));
-  const char *preds[] = {"false", "oeq", "ogt", "oge", "olt", "ole", "one", "ord", "ueq", "ugt", "uge", "ult", "ule", "une", "uno", "true"};
+  const char *preds[] = {"false", "oeq", "ogt", "oge", "olt", "ole", "one", "ord",
+                         "ueq",   "ugt", "uge", "ult", "ule", "une", "uno", "true"};
   for (int k = 0; k < 16; ++k) {
     std::string n = preds[k];
-    std::vector<uint8_t> got = apply<uint8_t, float>("f32", "f32", "i1", "arith.cmpf " + n + ", %x, %y : tensor<8xf32>",
-                                                     F{1, 1, 2, nan}, F{1, 2, 1, 1}), want;
+    std::vector<uint8_t> got = apply<uint8_t, float>("f32", "f32", "i1",
+                                                     "arith.cmpf " + n + ", %x, %y : tensor<8xf32>",
+                                                     F{1, 1, 2, nan}, F{1, 2, 1, 1}),
+                         want;
     for (auto [lt, eq, gt, un] : {std::array{0, 1, 0, 0}, {1, 0, 0, 0}, {0, 0, 1, 0}, {0, 0, 0, 1}}) {
       std::string r = n.substr(1);
       bool o = (r == "eq" && eq) || (r == "gt" && gt) || (r == "ge" && (gt | eq)) || (r == "lt" && lt) ||
                (r == "le" && (lt | eq)) || (r == "ne" && (lt | gt));
-      if (n == "false" || n == "true") want.push_back(n == "true");
-      else if (n == "ord" || n == "uno") want.push_back(n == "uno" ? un : !un);
-      else want.push_back(un ? n[0] == 'u' : o);
+      if (n == "false" || n == "true")
+        want.push_back(n == "true");
+      else if (n == "ord" || n == "uno")
+        want.push_back(n == "uno" ? un : !un);
+      else
+        want.push_back(un ? n[0] == 'u' : o);
     }
     got.resize(4);
     EXPECT_EQ(got, want) << n;
   }
-  F c = apply<float, float>("f32", "f32", "f32", "tt.clampf %x, %y, %y, propagateNan = none : tensor<8xf32>", F{nan, 5}, F{2, 3});
+  F c = apply<float, float>("f32", "f32", "f32", "tt.clampf %x, %y, %y, propagateNan = none : tensor<8xf32>",
+                            F{nan, 5}, F{2, 3});
   EXPECT_EQ(c[0], 2);
-  c = apply<float, float>("f32", "f32", "f32", "tt.clampf %x, %y, %y, propagateNan = all : tensor<8xf32>", F{nan, 5}, F{2, 3});
+  c = apply<float, float>("f32", "f32", "f32", "tt.clampf %x, %y, %y, propagateNan = all : tensor<8xf32>",
+                          F{nan, 5}, F{2, 3});
   EXPECT_TRUE(std::isnan(c[0]));
   EXPECT_EQ(c[1], 3);
 }
@@ -168,18 +185,23 @@ TEST(Interp, Floats) {
 TEST(Interp, NarrowFloatsRoundOncePerOperation) {
   using H = std::vector<uint16_t>;
   // f16: 2048 + 1 is a tie that goes to even; bf16: 256 + 1 likewise
-  EXPECT_EQ((apply<uint16_t, uint16_t>("f16", "f16", "f16", "arith.addf %x, %y : tensor<8xf16>", H{0x6800, 0x7bff}, H{0x3c00, 0x7bff})),
+  EXPECT_EQ((apply<uint16_t, uint16_t>("f16", "f16", "f16", "arith.addf %x, %y : tensor<8xf16>",
+                                       H{0x6800, 0x7bff}, H{0x3c00, 0x7bff})),
             (H{0x6800, 0x7c00, 0, 0, 0, 0, 0, 0}));
-  EXPECT_EQ((apply<uint16_t, uint16_t>("bf16", "bf16", "bf16", "arith.addf %x, %y : tensor<8xbf16>", H{0x4380}, H{0x3f80}))[0], 0x4380);
+  EXPECT_EQ((apply<uint16_t, uint16_t>("bf16", "bf16", "bf16", "arith.addf %x, %y : tensor<8xbf16>",
+                                       H{0x4380}, H{0x3f80}))[0],
+            0x4380);
   EXPECT_EQ((apply<uint16_t, float>("f32", "f32", "bf16", "arith.truncf %x : tensor<8xf32> to tensor<8xbf16>",
                                     F{flt(0x3f808000), flt(0x3f818000)})),
             (H{0x3f80, 0x3f82, 0, 0, 0, 0, 0, 0}));
   using B = std::vector<uint8_t>;
   EXPECT_EQ((apply<uint8_t, float>("f32", "f32", "f8E4M3FN",
-                                   "tt.fp_to_fp %x, rounding = rtne : tensor<8xf32> -> tensor<8xf8E4M3FN>", F{1, 1000, -1000})),
+                                   "tt.fp_to_fp %x, rounding = rtne : tensor<8xf32> -> tensor<8xf8E4M3FN>",
+                                   F{1, 1000, -1000})),
             (B{0x38, 0x7e, 0xfe, 0, 0, 0, 0, 0}));
   EXPECT_EQ((apply<uint8_t, float>("f32", "f32", "f8E5M2",
-                                   "tt.fp_to_fp %x, rounding = rtz : tensor<8xf32> -> tensor<8xf8E5M2>", F{1.999f, 1e6})),
+                                   "tt.fp_to_fp %x, rounding = rtz : tensor<8xf32> -> tensor<8xf8E5M2>",
+                                   F{1.999f, 1e6})),
             (B{0x3f, 0x7b, 0, 0, 0, 0, 0, 0}));
 }
 
@@ -190,26 +212,41 @@ TEST(Interp, IntegerFloatCasts) {
   EXPECT_EQ((apply<uint32_t, float>("f32", "f32", "i32", "arith.fptoui %x : tensor<8xf32> to tensor<8xi32>",
                                     F{-1.9f, 3e9f, 5e9f, NAN})),
             (U{0, 3000000000u, UINT32_MAX, 0, 0, 0, 0, 0}));
-  EXPECT_EQ((apply<uint16_t, int32_t>("i32", "i32", "f16", "arith.sitofp %x : tensor<8xi32> to tensor<8xf16>", I{2049, -70000})),
+  EXPECT_EQ((apply<uint16_t, int32_t>("i32", "i32", "f16", "arith.sitofp %x : tensor<8xi32> to tensor<8xf16>",
+                                      I{2049, -70000})),
             (std::vector<uint16_t>{0x6800, 0xfc00, 0, 0, 0, 0, 0, 0}));
-  EXPECT_EQ((apply<int64_t, int32_t>("i32", "i32", "i64", "arith.extsi %x : tensor<8xi32> to tensor<8xi64>", I{-2}))[0], -2);
-  EXPECT_EQ((apply<int64_t, int32_t>("i32", "i32", "i64", "arith.extui %x : tensor<8xi32> to tensor<8xi64>", I{-2}))[0], 0xfffffffe);
-  EXPECT_EQ((apply<int8_t, int32_t>("i32", "i32", "i8", "arith.trunci %x : tensor<8xi32> to tensor<8xi8>", I{300, -1}))[0], 44);
-  EXPECT_EQ((apply<uint32_t, float>("f32", "f32", "i32", "tt.bitcast %x : tensor<8xf32> -> tensor<8xi32>", F{1.5f}))[0], bits(1.5f));
+  EXPECT_EQ((apply<int64_t, int32_t>("i32", "i32", "i64", "arith.extsi %x : tensor<8xi32> to tensor<8xi64>",
+                                     I{-2}))[0],
+            -2);
+  EXPECT_EQ((apply<int64_t, int32_t>("i32", "i32", "i64", "arith.extui %x : tensor<8xi32> to tensor<8xi64>",
+                                     I{-2}))[0],
+            0xfffffffe);
+  EXPECT_EQ((apply<int8_t, int32_t>("i32", "i32", "i8", "arith.trunci %x : tensor<8xi32> to tensor<8xi8>",
+                                    I{300, -1}))[0],
+            44);
+  EXPECT_EQ((apply<uint32_t, float>("f32", "f32", "i32", "tt.bitcast %x : tensor<8xf32> -> tensor<8xi32>",
+                                    F{1.5f}))[0],
+            bits(1.5f));
 }
 
 TEST(Interp, Math) {
   F x{0.5f, 1, 2, 100};
   F e = apply<float, float>("f32", "f32", "f32", "math.exp %x : tensor<8xf32>", x);
   for (int i = 0; i < 4; ++i) EXPECT_EQ(e[i], static_cast<float>(std::exp(static_cast<double>(x[i]))));
-  EXPECT_EQ((apply<float, float>("f32", "f32", "f32", "math.fma %x, %y, %x : tensor<8xf32>", F{1 + 0x1p-12f}, F{1 + 0x1p-12f}))[0],
+  EXPECT_EQ((apply<float, float>("f32", "f32", "f32", "math.fma %x, %y, %x : tensor<8xf32>", F{1 + 0x1p-12f},
+                                 F{1 + 0x1p-12f}))[0],
             std::fma(1 + 0x1p-12f, 1 + 0x1p-12f, 1 + 0x1p-12f));
-  EXPECT_EQ((apply<float, float>("f32", "f32", "f32",
-                                 "tt.extern_elementwise %x, %y {libname = \"\", libpath = \"\", pure = true, symbol = "
-                                 "\"__nv_powf\"} : (tensor<8xf32>, tensor<8xf32>) -> tensor<8xf32>", F{2}, F{10}))[0], 1024);
-  apply<float, float>("f32", "f32", "f32",
-                      "tt.extern_elementwise %x {libname = \"\", libpath = \"\", pure = true, symbol = \"nobody\"} : "
-                      "(tensor<8xf32>) -> tensor<8xf32>", F{2}, F{}, Code::UNSUPPORTED);
+  EXPECT_EQ((apply<float, float>(
+                "f32", "f32", "f32",
+                "tt.extern_elementwise %x, %y {libname = \"\", libpath = \"\", pure = true, symbol = "
+                "\"__nv_powf\"} : (tensor<8xf32>, tensor<8xf32>) -> tensor<8xf32>",
+                F{2}, F{10}))[0],
+            1024);
+  apply<float, float>(
+      "f32", "f32", "f32",
+      "tt.extern_elementwise %x {libname = \"\", libpath = \"\", pure = true, symbol = \"nobody\"} : "
+      "(tensor<8xf32>) -> tensor<8xf32>",
+      F{2}, F{}, Code::UNSUPPORTED);
 }
 
 static const char *kRange = "%r = tt.make_range {end = 8 : i32, start = 0 : i32} : tensor<8xi32>\n"
@@ -332,7 +369,8 @@ TEST(Interp, ControlFlow) {
            "tt.store %p, %f : !tt.ptr<i32>\n"
            "%p1 = tt.addptr %p, %c1 : !tt.ptr<i32>, i32\ntt.store %p1, %w : !tt.ptr<i32>\n"
            "cf.cond_br %odd, ^bb1(%c1 : i32), ^bb2\n"
-           "^bb1(%q: i32):\n  %p2 = tt.addptr %p, %c2 : !tt.ptr<i32>, i32\n  tt.store %p2, %q : !tt.ptr<i32>\n  cf.br ^bb2\n^bb2:");
+           "^bb1(%q: i32):\n  %p2 = tt.addptr %p, %c2 : !tt.ptr<i32>, i32\n  tt.store %p2, %q : "
+           "!tt.ptr<i32>\n  cf.br ^bb2\n^bb2:");
   ASSERT_EQ(l.buffer(o).scalar(7).run(), Code::OK) << l.status.message;
   // i = 0 2 4 6: (0,1) (1,0) (0,3) (3,4) (4,9)
   EXPECT_EQ(o, (I{4, 1, 1, 0}));
@@ -344,19 +382,21 @@ TEST(Interp, DotsRoundAsTheyShould) {
   for (int i = 0; i < 16; ++i) b[i * 17] = 1;
   auto ptrs = [](const char *n) {
     std::string N(n);
-    return "%" + N + "s = tt.splat %" + N + "p : !tt.ptr<f32> -> tensor<256x!tt.ptr<f32>>\n%" + N + "a = tt.addptr %" +
-           N + "s, %r : tensor<256x!tt.ptr<f32>>, tensor<256xi32>\n";
+    return "%" + N + "s = tt.splat %" + N + "p : !tt.ptr<f32> -> tensor<256x!tt.ptr<f32>>\n%" + N +
+           "a = tt.addptr %" + N + "s, %r : tensor<256x!tt.ptr<f32>>, tensor<256xi32>\n";
   };
   auto load = [&](const char *n) {
     std::string N(n);
-    return ptrs(n) + "%" + N + "v = tt.load %" + N + "a : tensor<256x!tt.ptr<f32>>\n%" + N + " = tt.reshape %" + N +
-           "v : tensor<256xf32> -> tensor<16x16xf32>\n";
+    return ptrs(n) + "%" + N + "v = tt.load %" + N + "a : tensor<256x!tt.ptr<f32>>\n%" + N +
+           " = tt.reshape %" + N + "v : tensor<256xf32> -> tensor<16x16xf32>\n";
   };
   Launch l("%xp: !tt.ptr<f32>, %yp: !tt.ptr<f32>, %op: !tt.ptr<f32>, %qp: !tt.ptr<f32>",
-           "%r = tt.make_range {end = 256 : i32, start = 0 : i32} : tensor<256xi32>\n" + load("x") + load("y") +
-               ptrs("o") + ptrs("q") + "%c = arith.constant dense<1.0> : tensor<16x16xf32>\n"
+           "%r = tt.make_range {end = 256 : i32, start = 0 : i32} : tensor<256xi32>\n" + load("x") +
+               load("y") + ptrs("o") + ptrs("q") +
+               "%c = arith.constant dense<1.0> : tensor<16x16xf32>\n"
                "%d = tt.dot %x, %y, %c : tensor<16x16xf32> * tensor<16x16xf32> -> tensor<16x16xf32>\n"
-               "%e = tt.dot %x, %y, %c, inputPrecision = tf32 : tensor<16x16xf32> * tensor<16x16xf32> -> tensor<16x16xf32>\n"
+               "%e = tt.dot %x, %y, %c, inputPrecision = tf32 : tensor<16x16xf32> * tensor<16x16xf32> -> "
+               "tensor<16x16xf32>\n"
                "%dr = tt.reshape %d : tensor<16x16xf32> -> tensor<256xf32>\n"
                "%er = tt.reshape %e : tensor<16x16xf32> -> tensor<256xf32>\n"
                "tt.store %oa, %dr : tensor<256x!tt.ptr<f32>>\ntt.store %qa, %er : tensor<256x!tt.ptr<f32>>");
@@ -368,17 +408,19 @@ TEST(Interp, DotsRoundAsTheyShould) {
 TEST(Interp, ScaledDot) {
   // a: e2m1 bytes 0x21 = (0.5, 1.0) along K; scale 2^1; b: e4m3 ones; K = 32
   std::vector<float> o(256);
-  Launch l("%op: !tt.ptr<f32>",
-           "%r = tt.make_range {end = 256 : i32, start = 0 : i32} : tensor<256xi32>\n"
-           "%a = arith.constant dense<33> : tensor<16x16xi8>\n%as = arith.constant dense<128> : tensor<16x1xi8>\n"
-           "%bi = arith.constant dense<56> : tensor<32x16xi8>\n%b = tt.bitcast %bi : tensor<32x16xi8> -> tensor<32x16xf8E4M3FN>\n"
-           "%c = arith.constant dense<1.0> : tensor<16x16xf32>\n"
-           "%d = tt.dot_scaled %a scale %as, %b, %c lhs = e2m1 rhs = e4m3 {fastMath = false} : tensor<16x16xi8>, "
-           "tensor<16x1xi8> * tensor<32x16xf8E4M3FN> -> tensor<16x16xf32>\n"
-           "%dr = tt.reshape %d : tensor<16x16xf32> -> tensor<256xf32>\n"
-           "%os = tt.splat %op : !tt.ptr<f32> -> tensor<256x!tt.ptr<f32>>\n"
-           "%oa = tt.addptr %os, %r : tensor<256x!tt.ptr<f32>>, tensor<256xi32>\n"
-           "tt.store %oa, %dr : tensor<256x!tt.ptr<f32>>");
+  Launch l(
+      "%op: !tt.ptr<f32>",
+      "%r = tt.make_range {end = 256 : i32, start = 0 : i32} : tensor<256xi32>\n"
+      "%a = arith.constant dense<33> : tensor<16x16xi8>\n%as = arith.constant dense<128> : tensor<16x1xi8>\n"
+      "%bi = arith.constant dense<56> : tensor<32x16xi8>\n%b = tt.bitcast %bi : tensor<32x16xi8> -> "
+      "tensor<32x16xf8E4M3FN>\n"
+      "%c = arith.constant dense<1.0> : tensor<16x16xf32>\n"
+      "%d = tt.dot_scaled %a scale %as, %b, %c lhs = e2m1 rhs = e4m3 {fastMath = false} : tensor<16x16xi8>, "
+      "tensor<16x1xi8> * tensor<32x16xf8E4M3FN> -> tensor<16x16xf32>\n"
+      "%dr = tt.reshape %d : tensor<16x16xf32> -> tensor<256xf32>\n"
+      "%os = tt.splat %op : !tt.ptr<f32> -> tensor<256x!tt.ptr<f32>>\n"
+      "%oa = tt.addptr %os, %r : tensor<256x!tt.ptr<f32>>, tensor<256xi32>\n"
+      "tt.store %oa, %dr : tensor<256x!tt.ptr<f32>>");
   ASSERT_EQ(l.buffer(o).run(), Code::OK) << l.status.message;
   EXPECT_EQ(o[17], 1 + 2 * (16 * 0.5f + 16 * 1.0f));
 }
@@ -387,8 +429,10 @@ TEST(Interp, Descriptors) {
   F x(5 * 6), o(4 * 4, 7);
   for (int i = 0; i < 30; ++i) x[i] = float(i);
   Launch l("%x: !tt.ptr<f32>, %o: !tt.ptr<f32>",
-           "%c5 = arith.constant 5 : i32\n%c6 = arith.constant 6 : i32\n%c4 = arith.constant 4 : i32\n%c3 = arith.constant 3 : i32\n"
-           "%s6 = arith.constant 6 : i64\n%s1 = arith.constant 1 : i64\n%s4 = arith.constant 4 : i64\n%m1 = arith.constant -1 : i32\n"
+           "%c5 = arith.constant 5 : i32\n%c6 = arith.constant 6 : i32\n%c4 = arith.constant 4 : i32\n%c3 = "
+           "arith.constant 3 : i32\n"
+           "%s6 = arith.constant 6 : i64\n%s1 = arith.constant 1 : i64\n%s4 = arith.constant 4 : i64\n%m1 = "
+           "arith.constant -1 : i32\n"
            "%d = tt.make_tensor_descriptor %x, [%c5, %c6], [%s6, %s1] : <f32>, <4x4xf32>\n"
            "%e = tt.make_tensor_descriptor %o, [%c3, %c4], [%s4, %s1] : <f32>, <4x4xf32>\n"
            "%v = tt.descriptor_load %d[%c3, %m1] : !tt.tensordesc<4x4xf32> -> tensor<4x4xf32>\n"
@@ -430,15 +474,18 @@ static std::string lockKernel(const char *unlock) {
 TEST(Interp, LockIsSilent) {
   I lock{0}, sum{0};
   Launch l("");
-  l.text = lockKernel("%u = tt.atomic_rmw exch, acq_rel, gpu, %lock, %c0, %true : (!tt.ptr<i32>, i32, i1) -> i32");
-  EXPECT_EQ(l.buffer(lock).buffer(sum).grid(50).sanitize(TIR_SANITIZE_ALL).run(), Code::OK) << l.status.message;
+  l.text =
+      lockKernel("%u = tt.atomic_rmw exch, acq_rel, gpu, %lock, %c0, %true : (!tt.ptr<i32>, i32, i1) -> i32");
+  EXPECT_EQ(l.buffer(lock).buffer(sum).grid(50).sanitize(TIR_SANITIZE_ALL).run(), Code::OK)
+      << l.status.message;
   EXPECT_EQ(sum[0], 50);
 }
 
 TEST(Interp, RelaxedUnlockIsARace) {
   I lock{0}, sum{0};
   Launch l("");
-  l.text = lockKernel("%u = tt.atomic_rmw exch, relaxed, gpu, %lock, %c0, %true : (!tt.ptr<i32>, i32, i1) -> i32");
+  l.text =
+      lockKernel("%u = tt.atomic_rmw exch, relaxed, gpu, %lock, %c0, %true : (!tt.ptr<i32>, i32, i1) -> i32");
   EXPECT_EQ(l.buffer(lock).buffer(sum).grid(2).sanitize(TIR_SANITIZE_RACE).run(), Code::LAUNCH);
   EXPECT_TRUE(l.says("nothing orders the two")) << l.status.message;
 }
@@ -469,7 +516,8 @@ TEST(Interp, AtomicsOnFloatsAndUnsigned) {
   F x{1.5f};
   I y{-1, 5};
   Launch l("%p: !tt.ptr<f32>, %q: !tt.ptr<i32>",
-           "%c = arith.constant 0.25 : f32\n%t = arith.constant true\n%c3 = arith.constant 3 : i32\n%c1 = arith.constant 1 : i32\n"
+           "%c = arith.constant 0.25 : f32\n%t = arith.constant true\n%c3 = arith.constant 3 : i32\n%c1 = "
+           "arith.constant 1 : i32\n"
            "%a = tt.atomic_rmw fadd, relaxed, gpu, %p, %c, %t : (!tt.ptr<f32>, f32, i1) -> f32\n"
            "%b = tt.atomic_rmw umax, relaxed, gpu, %q, %c3, %t : (!tt.ptr<i32>, i32, i1) -> i32\n"
            "%q1 = tt.addptr %q, %c1 : !tt.ptr<i32>, i32\n"
@@ -482,7 +530,8 @@ TEST(Interp, AtomicsOnFloatsAndUnsigned) {
 // ---- sanitizer ------------------------------------------------------------------------------------------
 
 static std::string masked(const char *rest) {
-  return std::string(kRange) + "%ns = tt.splat %n : i32 -> tensor<8xi32>\n%m = arith.cmpi slt, %r, %ns : tensor<8xi32>\n" +
+  return std::string(kRange) +
+         "%ns = tt.splat %n : i32 -> tensor<8xi32>\n%m = arith.cmpi slt, %r, %ns : tensor<8xi32>\n" +
          "%v = tt.load %pa, %m : tensor<8x!tt.ptr<i32>>\n" + rest;
 }
 
@@ -492,8 +541,10 @@ TEST(Sanitizer, BoundsNameArgumentOffsetProgram) {
   EXPECT_EQ(l.buffer(x).scalar(7).run(), Code::OK) << l.status.message;
   Launch bad("%p: !tt.ptr<i32>, %n: i32", masked(""));
   EXPECT_EQ(bad.buffer(x).scalar(8).run(), Code::LAUNCH);
-  EXPECT_TRUE(bad.says("t.ttir:") && bad.says("'tt.load'") && bad.says("byte offset 28") && bad.says("argument 0") &&
-              bad.says("28 bytes") && bad.says("(7)") && bad.says("program (0, 0, 0)")) << bad.status.message;
+  EXPECT_TRUE(bad.says("t.ttir:") && bad.says("'tt.load'") && bad.says("byte offset 28") &&
+              bad.says("argument 0") && bad.says("28 bytes") && bad.says("(7)") &&
+              bad.says("program (0, 0, 0)"))
+      << bad.status.message;
   Launch quiet("%p: !tt.ptr<i32>, %n: i32", masked("tt.store %pa, %v, %m : tensor<8x!tt.ptr<i32>>"));
   EXPECT_EQ(quiet.buffer(x).scalar(8).sanitize(0, TIR_SANITIZE_BOUNDS).run(), Code::OK);
   EXPECT_EQ(quiet.reports.size(), 2u);
@@ -505,7 +556,8 @@ TEST(Sanitizer, ReadOnlyAndAlignment) {
   EXPECT_EQ(l.buffer(x, TIR_INTERP_READONLY).scalar(8).run(), Code::LAUNCH);
   EXPECT_TRUE(l.says("read-only"));
   Launch a("%p: !tt.ptr<i32>", "%i = tt.ptr_to_int %p : !tt.ptr<i32> -> i64\n%c2 = arith.constant 2 : i64\n"
-           "%j = arith.addi %i, %c2 : i64\n%q = tt.int_to_ptr %j : i64 -> !tt.ptr<i32>\n%v = tt.load %q : !tt.ptr<i32>");
+                               "%j = arith.addi %i, %c2 : i64\n%q = tt.int_to_ptr %j : i64 -> "
+                               "!tt.ptr<i32>\n%v = tt.load %q : !tt.ptr<i32>");
   EXPECT_EQ(a.buffer(x).run(), Code::LAUNCH);
   EXPECT_TRUE(a.says("not aligned"));
 }
@@ -513,8 +565,9 @@ TEST(Sanitizer, ReadOnlyAndAlignment) {
 TEST(Sanitizer, UndefinedOnlyWhereUsed) {
   I x{1, 2, 3, 4, 5, 6, 7, 8};
   std::vector<uint8_t> shadow;
-  const char *use = "%one = arith.constant dense<1> : tensor<8xi32>\n%q = arith.divsi %one, %v : tensor<8xi32>\n"
-                    "%w = arith.addi %v, %q : tensor<8xi32>\ntt.store %pa, %w, %m : tensor<8x!tt.ptr<i32>>";
+  const char *use =
+      "%one = arith.constant dense<1> : tensor<8xi32>\n%q = arith.divsi %one, %v : tensor<8xi32>\n"
+      "%w = arith.addi %v, %q : tensor<8xi32>\ntt.store %pa, %w, %m : tensor<8x!tt.ptr<i32>>";
   Launch l("%p: !tt.ptr<i32>, %n: i32", masked(use));
   EXPECT_EQ(l.buffer(x, 0, &shadow).scalar(5).sanitize(TIR_SANITIZE_ALL).run(), Code::OK) << l.status.message;
   EXPECT_EQ(x, (I{2, 2, 3, 4, 5, 6, 7, 8}));
@@ -536,12 +589,17 @@ TEST(Sanitizer, DivisionShiftOverflowConvert) {
     uint32_t kind;
     const char *says;
   } cases[] = {
-      {"%z = arith.constant 0 : i32\n%a = arith.divsi %n, %z : i32\ntt.store %p, %a : !tt.ptr<i32>", TIR_SANITIZE_DIV, "division by zero"},
-      {"%z = arith.constant 32 : i32\n%a = arith.shli %n, %z : i32\ntt.store %p, %a : !tt.ptr<i32>", TIR_SANITIZE_SHIFT, "shift by the width"},
+      {"%z = arith.constant 0 : i32\n%a = arith.divsi %n, %z : i32\ntt.store %p, %a : !tt.ptr<i32>",
+       TIR_SANITIZE_DIV, "division by zero"},
+      {"%z = arith.constant 32 : i32\n%a = arith.shli %n, %z : i32\ntt.store %p, %a : !tt.ptr<i32>",
+       TIR_SANITIZE_SHIFT, "shift by the width"},
       {"%z = arith.constant 2000000000 : i32\n%a = arith.addi %n, %z : i32\n%b = arith.addi %a, %z : i32\n"
-       "%c = arith.subi %b, %z : i32\n%d = arith.subi %c, %z : i32\n%e = arith.subi %d, %n : i32\n%q = tt.addptr %p, %e : !tt.ptr<i32>, i32\n"
-       "tt.store %q, %n : !tt.ptr<i32>", TIR_SANITIZE_OVERFLOW, "overflow"},
-      {"%z = arith.constant 3.0e9 : f32\n%a = arith.fptosi %z : f32 to i32\ntt.store %p, %a : !tt.ptr<i32>", TIR_SANITIZE_CONVERT, "out of the integer's range"},
+       "%c = arith.subi %b, %z : i32\n%d = arith.subi %c, %z : i32\n%e = arith.subi %d, %n : i32\n%q = "
+       "tt.addptr %p, %e : !tt.ptr<i32>, i32\n"
+       "tt.store %q, %n : !tt.ptr<i32>",
+       TIR_SANITIZE_OVERFLOW, "overflow"},
+      {"%z = arith.constant 3.0e9 : f32\n%a = arith.fptosi %z : f32 to i32\ntt.store %p, %a : !tt.ptr<i32>",
+       TIR_SANITIZE_CONVERT, "out of the integer's range"},
       {"%c = arith.constant false\nllvm.intr.assume %c : i1", TIR_SANITIZE_ASSUME, "assumes"},
   };
   for (auto &c : cases) {
@@ -556,7 +614,8 @@ TEST(Sanitizer, DivisionShiftOverflowConvert) {
 TEST(Sanitizer, UnwrittenOutput) {
   I x(8);
   std::vector<uint8_t> shadow;
-  Launch l("%p: !tt.ptr<i32>, %n: i32", "%c1 = arith.constant 1 : i32\n%q = tt.addptr %p, %c1 : !tt.ptr<i32>, i32\n"
+  Launch l("%p: !tt.ptr<i32>, %n: i32",
+           "%c1 = arith.constant 1 : i32\n%q = tt.addptr %p, %c1 : !tt.ptr<i32>, i32\n"
            "tt.store %q, %n : !tt.ptr<i32>");
   EXPECT_EQ(l.buffer(x, TIR_INTERP_OUTPUT, &shadow).scalar(3).run(), Code::OK);
   EXPECT_EQ(shadow[0], TIR_SHADOW_UNWRITTEN);
@@ -582,11 +641,14 @@ TEST(Interp, PrintAndAssert) {
            "tt.print \" both: \" {hex = false, isSigned = array<i32: 0, 0>} : %n, %f : i32, f32\n"
            "tt.print \" hex: \" {hex = true, isSigned = array<i32: 0>} : %n : i32\n"
            "tt.print \" text\" {hex = false, isSigned = array<i32>}\n"
-           "%c0 = arith.constant 0 : i32\n%ok = arith.cmpi eq, %n, %c0 : i32\ntt.assert %ok, \"n must be 0\" : i1");
+           "%c0 = arith.constant 0 : i32\n%ok = arith.cmpi eq, %n, %c0 : i32\ntt.assert %ok, \"n must be 0\" "
+           ": i1");
   EXPECT_EQ(l.scalar(uint32_t(-2)).scalar(bits(1.5f)).run(), Code::LAUNCH);
-  EXPECT_EQ(l.printed, "pid (0, 0, 0) idx (0) r: 0\npid (0, 0, 0) idx (1) r: 1\n"
-                       "pid (0, 0, 0) idx () both: (operand 0) 4294967294\npid (0, 0, 0) idx () both: (operand 1) 1.500000\n"
-                       "pid (0, 0, 0) idx () hex: 0xfffffffe\npid (0, 0, 0) text\n");
+  EXPECT_EQ(
+      l.printed,
+      "pid (0, 0, 0) idx (0) r: 0\npid (0, 0, 0) idx (1) r: 1\n"
+      "pid (0, 0, 0) idx () both: (operand 0) 4294967294\npid (0, 0, 0) idx () both: (operand 1) 1.500000\n"
+      "pid (0, 0, 0) idx () hex: 0xfffffffe\npid (0, 0, 0) text\n");
   EXPECT_TRUE(l.says("n must be 0") && l.says("t.ttir:") && l.says("program (0, 0, 0)")) << l.status.message;
 }
 
@@ -597,12 +659,14 @@ TEST(Interp, ArgumentsAreChecked) {
   EXPECT_EQ(few.buffer(x).run(), Code::INVALID_ARGUMENT);
   EXPECT_TRUE(few.says("takes 2 arguments, 1 were given")) << few.status.message;
   EXPECT_EQ(kind.buffer(x).buffer(x).run(), Code::INVALID_ARGUMENT);
-  EXPECT_TRUE(kind.says("argument 1 ('n')") && kind.says("i32: expected a scalar, got a buffer")) << kind.status.message;
+  EXPECT_TRUE(kind.says("argument 1 ('n')") && kind.says("i32: expected a scalar, got a buffer"))
+      << kind.status.message;
   EXPECT_EQ(grid.buffer(x).scalar(1).grid(0).run(), Code::INVALID_ARGUMENT);
 }
 
 TEST(Interp, InlineAssemblyIsRefused) {
-  Launch l("%n: i32", "%y = tt.elementwise_inline_asm \"nop\" {constraints = \"=r,r\", packed_element = 1 : i32, pure = true} "
+  Launch l("%n: i32", "%y = tt.elementwise_inline_asm \"nop\" {constraints = \"=r,r\", packed_element = 1 : "
+                      "i32, pure = true} "
                       "%n : i32 -> i32");
   EXPECT_EQ(l.scalar(1).run(), Code::UNSUPPORTED);
   EXPECT_TRUE(l.says("inline assembly") && l.says("t.ttir:")) << l.status.message;
