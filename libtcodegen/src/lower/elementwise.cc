@@ -59,7 +59,7 @@ Value *Lowering::mathCall(Op *op, std::string_view name, Type t, llvm::ArrayRef<
   llvm::BasicBlock *cont = head->splitBasicBlock(at);
   head->getTerminator()->eraseFromParent();
   b.SetInsertPoint(head);
-  Value *r = emit_math(f, b, w[0], w.size() > 1 ? w[1] : nullptr);
+  Value *r = emit_math(f, b, w[0], w.size() > 1 ? w[1] : nullptr, &target);
   llvm::BasicBlock *end = b.GetInsertBlock();
   b.CreateBr(cont);
   cont->replacePhiUsesWith(head, end);
@@ -184,7 +184,9 @@ Value *Lowering::cast(Op *op, Type from, Type to, Value *x) {
   case Opcode::tt_fp_to_fp: {
     Attr r = op->attr("rounding");
     bool rtz = r && r->ival == 0;
-    return emit_convert(b, x, floatOf(from), floatOf(to), rtz ? Rounding::toward_zero : Rounding::nearest_even);
+    // Triton's own casts saturate in the 8-bit formats; arith.truncf does not.
+    return emit_convert(b, x, floatOf(from), floatOf(to), rtz ? Rounding::toward_zero : Rounding::nearest_even,
+                        to->width == 8 ? Overflow::saturate : Overflow::format);
   }
   case Opcode::arith_sitofp: return emit_int_to_float(b, x, true, floatOf(to));
   case Opcode::arith_uitofp: return emit_int_to_float(b, x, false, floatOf(to));
@@ -290,16 +292,7 @@ Val Lowering::elementwise(Op *op, llvm::ArrayRef<Val> args, unsigned result, Typ
     r.v = b.CreateSelect(c, arg(1), arg(2));
     return r;
   }
-  case Opcode::math_fma: {
-    Type t = to;
-    Value *x = widen(t, arg(0)), *y = widen(t, arg(1)), *z = widen(t, arg(2));
-    if (!wide(t)) { // f32 fma would round twice: f64 holds the exact product and, nearly always, the exact sum
-      IrType *d = vecType(b.getDoubleTy(), lanes);
-      x = b.CreateFPExt(x, d), y = b.CreateFPExt(y, d), z = b.CreateFPExt(z, d);
-    }
-    r.v = narrow(t, b.CreateIntrinsic(llvm::Intrinsic::fma, {x->getType()}, {x, y, z}));
-    return r;
-  }
+  case Opcode::math_fma: r.v = emit_fma(b, arg(0), arg(1), arg(2), floatOf(to)); return r;
   case Opcode::arith_negf: {
     Value *x = arg(0);
     if (wide(t0)) r.v = b.CreateFNeg(x);
