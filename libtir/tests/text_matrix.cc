@@ -3,6 +3,7 @@
 //   text_matrix [--quiet] [--syntax 3.N] [--out DIR] [--compare DIR] [--time] FILE…   or: @LIST (a file of file names)
 // Without files: those below $TESSERA_CORPUS (ttir, ttir39); without that: exit 77 (skipped).
 // --syntax prints in that release's syntax (into DIR) instead of comparing with the source.
+// --bytecode DIR writes each file as bytecode there.
 // --compare DIR compares each FILE with the file of the same name in DIR: tokens, then locations.
 // Last line: `N of M`. Exit 1 if N < M.
 #include "bytecode/bytecode.hh"
@@ -26,6 +27,30 @@ bool readFile(const std::string &path, std::string &out) {
   while ((n = std::fread(buf, 1, sizeof buf, f)) > 0) out.append(buf, n);
   std::fclose(f);
   return true;
+}
+
+tessera::Status writeFile(const std::string &dir, std::string name, const std::string &bytes) {
+  for (char &c : name) c = c == '/' ? '_' : c;
+  FILE *f = std::fopen((dir + "/" + name).c_str(), "wb");
+  if (!f) return tessera::fail(tessera::Code::IO, "cannot write into %s", dir.c_str());
+  std::fwrite(bytes.data(), 1, bytes.size(), f);
+  std::fclose(f);
+  return tessera::ok_status();
+}
+
+/// The round trip, and the same through the generic form and with numbers for names.
+tessera::Status everything(const Module &m, const std::string &text) {
+  TESSERA_TRY(roundTrip(m, text, {}));
+  for (PrintOptions o : {PrintOptions{.locations = true, .generic = true}, PrintOptions{.locations = true, .names = false}}) {
+    std::string printed, back;
+    o.syntax = m.syntax;
+    TESSERA_TRY(printText(m, o, printed));
+    auto again = parseText(m.ctx, printed, m.source_name);
+    if (!again) return tessera::fail(tessera::Code::PARSE, "%s form cannot be read", o.generic ? "generic" : "numbered");
+    TESSERA_TRY(printText(*again, PrintOptions{.syntax = m.syntax, .locations = true}, back));
+    TESSERA_TRY(compareText(text, back));
+  }
+  return tessera::ok_status();
 }
 
 void find(const std::string &dir, std::vector<std::string> &out) {
@@ -85,13 +110,14 @@ tessera::Status measure(const std::string &text, const std::string &path, Times 
 int main(int argc, char **argv) {
   std::vector<std::string> files;
   Syntax syntax = Syntax::Auto;
-  std::string out_dir, other_dir;
+  std::string out_dir, other_dir, bytes_dir;
   bool time = false;
   for (int i = 1; i < argc; ++i) {
     std::string a = argv[i];
     if (a == "--time") time = true;
     else if (a == "--syntax" && i + 1 < argc) syntax = static_cast<Syntax>(30 + std::atoi(argv[++i] + 2));
     else if (a == "--out" && i + 1 < argc) out_dir = argv[++i];
+    else if (a == "--bytecode" && i + 1 < argc) bytes_dir = argv[++i];
     else if (a == "--compare" && i + 1 < argc) other_dir = argv[++i];
     else if (a[0] == '@') {
       std::string list;
@@ -125,10 +151,14 @@ int main(int argc, char **argv) {
       else st = compareText(text, other);
       if (st.ok()) {
         auto a = parseText(ctx, text, path), b = parseText(ctx, other, path);
-        st = a && b ? compareLocations(*a, *b) : tessera::fail(tessera::Code::PARSE, "cannot be read");
+        st = a && b ? compareLocations(*a, *b, true) : tessera::fail(tessera::Code::PARSE, "cannot be read");
       }
     } else if (time) st = measure(text, path, t);
-    else if (auto m = parseText(ctx, text, path); m && syntax == Syntax::Auto) st = roundTrip(*m, text, {});
+    else if (auto m = parseText(ctx, text, path); m && !bytes_dir.empty()) {
+      std::string out;
+      st = writeBytecode(*m, {}, out);
+      if (st.ok()) st = writeFile(bytes_dir, path, out);
+    } else if (m && syntax == Syntax::Auto) st = everything(*m, text);
     else if (m) {
       std::string out;
       st = printText(*m, PrintOptions{.syntax = syntax, .locations = true}, out);
@@ -141,14 +171,7 @@ int main(int argc, char **argv) {
           st = tessera::fail(tessera::Code::PARSE, "what was printed is of syntax %u", static_cast<unsigned>(again->syntax));
         else st = compareLocations(*m, *again);
       }
-      if (st.ok() && !out_dir.empty()) {
-        std::string name = path;
-        for (char &c : name) c = c == '/' ? '_' : c;
-        if (FILE *f = std::fopen((out_dir + "/" + name).c_str(), "wb")) {
-          std::fwrite(out.data(), 1, out.size(), f);
-          std::fclose(f);
-        }
-      }
+      if (st.ok() && !out_dir.empty()) st = writeFile(out_dir, path, out);
     } else st = tessera::fail(tessera::Code::PARSE, "cannot be read");
     if (st.ok()) ++good;
     else std::fprintf(stderr, "%s: %s\n%s", path.c_str(), st.message.c_str(), messages.substr(0, 2000).c_str());

@@ -121,6 +121,8 @@ struct Compiler {
       std::string_view name = word();
       if (name != "OpBundles" && name != "SelectTypes") return fail();
       add(name == "OpBundles" ? El::OpBundles : El::SelectTypes);
+      for (std::string_view own : {"op_bundle_sizes", "op_bundle_tags"})
+        if (int a = attrIndex(own); name == "OpBundles" && a >= 0 && a < 32) f.attr_printed[a] = true;
       return eat('>') || fail();
     }
     if (!eat('(')) return fail();

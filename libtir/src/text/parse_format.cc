@@ -84,7 +84,7 @@ struct FormatReader {
     case El::AttrDict:
     case El::AttrDictPolicy:
       if (p.at(Tok::LBrace)) {
-        d.from_dict = true;
+        d.dict_from = d.spec.attrs.size();
         return p.dictEntries(d.spec.attrs);
       }
       if (p.at(Tok::Less) && p.lex.position() == p.tok.end && *p.tok.end == '{') return p.properties(d);
@@ -338,7 +338,7 @@ bool Parser::formatVariant(Draft &d) {
     d.spec.succs.clear();
     d.refs.clear();
     d.types.clear();
-    d.from_dict = false;
+    d.dict_from = SIZE_MAX;
     for (unsigned i = 0; i < Draft::max_slots; ++i) d.ops[i] = d.opTypes[i] = d.resTypes[i] = none;
   };
   unsigned best = variants - 1;

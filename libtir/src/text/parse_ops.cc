@@ -30,6 +30,7 @@ bool Parser::genericOp(Draft &d) {
     } while (accept(Tok::Comma));
     if (!expect(Tok::RParen, "',' or ')' after the regions")) return false;
   }
+  d.dict_from = d.spec.attrs.size();
   if (at(Tok::LBrace) && !dictEntries(d.spec.attrs)) return false;
   Token typesAt = tok;
   if (!expect(Tok::Colon, "':' before the types")) return false;
@@ -81,7 +82,16 @@ bool Parser::segmentsFromAttr(Draft &d) {
       return error(d.at, "'%s': operandSegmentSizes names %llu operands, there are %zu", std::string(info.name).c_str(),
                    static_cast<unsigned long long>(sum), d.spec.operands.size());
     attrs.erase(attrs.begin() + static_cast<std::ptrdiff_t>(i));
+    if (i < d.dict_from && d.dict_from != SIZE_MAX) --d.dict_from;
   }
+  if (!d.spec.segments.empty() || info.has(TraitSegmentAttr)) return true;
+  // Without it, several lists of operands have the same length (the lists of a descriptor).
+  size_t open = 0, singles = 0;
+  for (unsigned k = 0; k < info.num_operands; ++k) (info.operands[k].arity == Arity::Variadic ? open : singles)++;
+  size_t spare = d.spec.operands.size() - std::min(d.spec.operands.size(), singles);
+  if (open < 2 || spare % open) return true;
+  for (unsigned k = 0; k < info.num_operands; ++k)
+    d.spec.segments.push_back(info.operands[k].arity == Arity::Variadic ? static_cast<uint32_t>(spare / open) : 1);
   return true;
 }
 
@@ -129,7 +139,7 @@ bool Parser::normaliseAttrs(Draft &d) {
     Attr v = attrs[i].value;
     if (!a) continue;
     if (a->type == AttrType::Enum && v->kind == AttrKind::Int) {
-      if (has_policy && d.from_dict && (n == "cache" || n == "evict")) {
+      if (has_policy && i >= d.dict_from && (n == "cache" || n == "evict")) {
         d.raw = true; // in 3.9 this is not the hint; decided when the whole text is read
         continue;
       }
@@ -156,6 +166,7 @@ bool Parser::normaliseAttrs(Draft &d) {
         return error(d.at, "'%s': expected #tt.cache_policy<cache_modifier = …, eviction_policy = …>, found '#%.100s'",
                      std::string(info.name).c_str(), std::string(v->text.view()).c_str());
       attrs.erase(attrs.begin() + static_cast<std::ptrdiff_t>(i--));
+      d.dict_from = SIZE_MAX;
       const AttrInfo *c = info.attr("cache"), *e = info.attr("evict");
       attrs.push_back({ctx.str("cache"), ctx.enumeration(cache, enumCase(*c->enums, cache)->spelling)});
       attrs.push_back({ctx.str("evict"), ctx.enumeration(evict, enumCase(*e->enums, evict)->spelling)});

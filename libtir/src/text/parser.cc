@@ -394,7 +394,8 @@ void Draft::clear() {
   types.clear();
   for (unsigned i = 0; i < max_slots; ++i) ops[i] = opTypes[i] = resTypes[i] = Run();
   regions.clear();
-  from_dict = raw = false;
+  dict_from = SIZE_MAX;
+  raw = false;
 }
 
 Attr Draft::attr(std::string_view n) const {

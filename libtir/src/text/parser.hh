@@ -46,7 +46,7 @@ struct Draft {
   Run ops[max_slots];              // operands of a slot: into refs
   Run opTypes[max_slots], resTypes[max_slots]; // types of a slot: into types
   std::vector<std::vector<Block *>> regions;
-  bool from_dict = false;          // attributes came from a dictionary of the printed form (not `<{…}>`)
+  size_t dict_from = SIZE_MAX;     // attributes from this one on stood in `{…}`, not in `<{…}>`
   bool raw = false;                // holds {cache = n : i32}
 
   void clear();

@@ -225,17 +225,17 @@ Status compareText(std::string_view first, std::string_view second) {
 }
 
 namespace {
-bool sameLoc(Loc a, Loc b) {
+bool sameLoc(Loc a, Loc b, bool added) {
   if (isTextLoc(a)) a = nullptr;
   if (isTextLoc(b)) b = nullptr;
-  return a == b;
+  return a == b || (added && !a);
 }
 
-Status compareOps(const Op *a, const Op *b) {
+Status compareOps(const Op *a, const Op *b, bool added) {
   if (a->code != b->code || a->numRegions() != b->numRegions())
     return fail(Code::PARSE, "'%s' became '%s'", std::string(a->name()).c_str(), std::string(b->name()).c_str());
   // The implicit yield of a loop stands nowhere in the text.
-  if (!sameLoc(a->loc, b->loc))
+  if (!sameLoc(a->loc, b->loc, added))
     return fail(Code::PARSE, "the location %s of '%s' became %s", locText(a->loc).c_str(),
                 std::string(a->name()).c_str(), locText(b->loc).c_str());
   for (unsigned r = 0; r < a->numRegions(); ++r) {
@@ -243,11 +243,11 @@ Status compareOps(const Op *a, const Op *b) {
     for (; x && y; x = x->next, y = y->next) {
       if (x->numArgs() != y->numArgs()) return fail(Code::PARSE, "a block of '%s' has other arguments", std::string(a->name()).c_str());
       for (unsigned i = 0; i < x->numArgs(); ++i)
-        if (!sameLoc(x->arg(i)->loc, y->arg(i)->loc))
+        if (!sameLoc(x->arg(i)->loc, y->arg(i)->loc, added))
           return fail(Code::PARSE, "the location %s of an argument became %s", locText(x->arg(i)->loc).c_str(),
                       locText(y->arg(i)->loc).c_str());
       const Op *p = x->first, *q = y->first;
-      for (; p && q; p = p->next, q = q->next) TESSERA_TRY(compareOps(p, q));
+      for (; p && q; p = p->next, q = q->next) TESSERA_TRY(compareOps(p, q, added));
       if (p || q) return fail(Code::PARSE, "a block of '%s' has another number of operations", std::string(a->name()).c_str());
     }
     if (x || y) return fail(Code::PARSE, "'%s' has another number of blocks", std::string(a->name()).c_str());
@@ -261,7 +261,7 @@ Status step(const char *what, Status s) {
 }
 } // namespace
 
-Status compareLocations(const Module &a, const Module &b) { return compareOps(a.op, b.op); }
+Status compareLocations(const Module &a, const Module &b, bool added) { return compareOps(a.op, b.op, added); }
 
 Status roundTrip(const Module &m, std::string_view source, const RoundTrip &o) {
   PrintOptions p{.locations = true};

@@ -10,8 +10,9 @@ namespace tir {
 /// with it.
 tessera::Status compareText(std::string_view a, std::string_view b);
 
-/// Operations of both modules, in order, have the same locations (and arguments theirs). Same context.
-tessera::Status compareLocations(const Module &a, const Module &b);
+/// Operations of both modules, in order, have the same locations (and arguments theirs). Same context. `added`:
+/// where the text of `a` has none, `b` may have one.
+tessera::Status compareLocations(const Module &a, const Module &b, bool added = false);
 
 struct RoundTrip {
   bool bytecode = true; // also through bytecode
