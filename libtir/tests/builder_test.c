@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* C test of builder.h, opcodes.h, verify.h: a kernel with loop, branch, reduction and descriptor; every way to go
  * wrong gives a status. */
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <tir/builder.h>
@@ -252,6 +253,9 @@ static void test_generic(void) {
   op = tir_builder_build(b, &spec);
   CHECK(op && tir_op_opcode(op) == TIR_OP_ARITH_CMPI);
   CHECK(op && tir_value_type(tir_op_result(op, 0)) == i1);
+  spec.struct_size = offsetof(tir_op_spec, successors); /* an older caller's */
+  CHECK(tir_builder_build(b, &spec) != NULL);
+  spec.struct_size = sizeof spec;
   spec.num_attrs = 0;
   CHECK(!tir_builder_build(b, &spec));
   CHECK(strstr(tir_builder_message(b), "predicate") != NULL);
@@ -348,6 +352,14 @@ static void test_errors(void) {
   CHECK(!tir_builder_block(b));
   FAILS(tir_build_arith_addi(b, n, n), TIR_INVALID_ARGUMENT);
   CHECK(tir_builder_at_end(b, tir_func_entry(f)) == TIR_OK);
+  {
+    tir_op loop = tir_build_scf_if(b, tir_build_const_int(b, i1, 1), 0, NULL);
+    CHECK(tir_builder_enter(b, loop, 0) == TIR_OK);
+    CHECK(tir_op_erase(loop) == TIR_OK);
+    FAILS(tir_build_arith_addi(b, n, n), TIR_INVALID_ARGUMENT);
+    CHECK(tir_builder_leave(b) == TIR_OK);
+    CHECK(tir_build_arith_addi(b, n, n) != NULL);
+  }
   /* another context */
   CHECK(tir_context_create(NULL, &other) == TIR_OK);
   CHECK(tir_module_create(other, &other_module) == TIR_OK);

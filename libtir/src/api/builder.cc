@@ -19,7 +19,10 @@ struct Point {
   Op *before = nullptr; // null: end of the block
 };
 
-bool gone(const Point &p) { return !p.block || (p.before && (p.before->erased() || p.before->parent != p.block)); }
+bool gone(const Point &p) {
+  const Op *parent = p.block ? p.block->parentOp() : nullptr;
+  return !parent || parent->erased() || (p.before && (p.before->erased() || p.before->parent != p.block));
+}
 
 } // namespace
 
