@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT
+// verify_test --corpus : every .ttir file under $TESSERA_CORPUS verifies.
 // verify_test CASES... : every case of the files must verify, or break exactly the rule that it names first.
 // Every rule of rules.inc must be broken by some case, here or in the cases in code below.
 #include "text/text.hh"
 #include "verify/type_rules.hh"
 #include "verify/verify.hh"
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -76,6 +80,46 @@ void runFile(const char *path) {
     line += 1;
     from = at + 10;
   }
+}
+
+/// Result types that builders would work out are those of the operation.
+bool inferredAgain(const Op *op, TypeEnv &env) {
+  const OpInfo &info = op->info();
+  if (!info.inferred_results || !op->nres) return true;
+  env.reset(info, op->attrs(), op->segments_, nullptr);
+  for (unsigned i = 0; i < op->nops; ++i) env.types[i] = op->operand(i)->type;
+  if (!inferTypes(env) || env.resultTypes().size() != op->nres) return false;
+  for (unsigned i = 0; i < op->nres; ++i)
+    if (env.resultTypes()[i] != op->result(i)->type) return false;
+  return true;
+}
+
+/// Every .ttir file under `folder` parses and verifies.
+int runCorpus(const char *folder) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  unsigned files = 0;
+  for (fs::recursive_directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    if (it->path().extension() != ".ttir") continue;
+    ++files;
+    messages.clear();
+    std::ifstream in(it->path());
+    std::stringstream all;
+    all << in.rdbuf();
+    Context ctx;
+    ctx.setSink(sink, nullptr);
+    std::unique_ptr<Module> m = parseText(ctx, all.str(), it->path().string());
+    bool good = m && verifyModule(*m).ok();
+    expect(good, it->path().string(), messages);
+    if (!good) continue;
+    TypeEnv env(ctx, m.get());
+    m->op->walk([&](Op *op) {
+      if (!inferredAgain(op, env)) expect(false, it->path().string(), std::string(op->name()) + ": " + env.error);
+    });
+  }
+  expect(files > 0, folder, "no .ttir file");
+  std::printf("%u files, %d failed\n", files, failures);
+  return failures != 0;
 }
 
 /// A function `f` with one i32 argument and an empty body.
@@ -252,6 +296,12 @@ void coverage() {
 } // namespace
 
 int main(int argc, char **argv) {
+  if (argc == 2 && !std::strcmp(argv[1], "--corpus")) {
+    const char *folder = std::getenv("TESSERA_CORPUS");
+    if (folder && *folder) return runCorpus(folder);
+    std::puts("skipped: no corpus");
+    return 77;
+  }
   for (int i = 1; i < argc; ++i) runFile(argv[i]);
   codeCases();
   inference();
