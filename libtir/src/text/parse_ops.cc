@@ -178,6 +178,12 @@ bool Parser::normaliseAttrs(Draft &d) {
     const AttrInfo *a = info.attr(x.name.view());
     return a && isDefault(*a, x.value) && !(keep_hints && (x.name.view() == "cache" || x.name.view() == "evict"));
   });
+  // A dictionary has no name twice; but it may repeat what the form or the properties gave.
+  std::sort(attrs.begin(), attrs.end(), [](const NamedAttr &a, const NamedAttr &b) { return a.name.view() < b.name.view(); });
+  for (size_t i = 1; i < attrs.size(); ++i)
+    if (attrs[i].name == attrs[i - 1].name)
+      return error(d.at, "'%s': attribute '%.80s' is given twice", std::string(info.name).c_str(),
+                   std::string(attrs[i].name.view()).c_str());
   return true;
 }
 
