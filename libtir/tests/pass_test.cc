@@ -564,6 +564,10 @@ TEST(Ir, OperandsSegmentsResults) {
   EXPECT_EQ(load->slot(1), nullptr);
   EXPECT_EQ(load->slot(2), other);
   EXPECT_FALSE(mask->hasUses());
+  Op *desc = m.create({.code = Opcode::tt_make_tensor_descriptor, .operands = {p, other, other, mask, mask}});
+  EXPECT_EQ(desc->slot(1), other); // shape and strides share what there is
+  EXPECT_EQ(desc->slot(2), mask);
+  desc->erase();
   Op *ret = m.create({.code = Opcode::tt_return, .operands = {p, mask, other}});
   EXPECT_EQ(mask->uses->index(), 1u);
   Value *two[] = {ret->operand(2), ret->operand(0)}; // alias its own operands

@@ -42,20 +42,21 @@ void deduceSegments(const OpInfo &info, unsigned nops, uint32_t *out) {
   unsigned singles = 0;
   for (unsigned i = 0; i < info.num_operands; ++i) singles += info.operands[i].arity == Arity::One;
   unsigned spare = nops > singles ? nops - singles : 0;
-  bool has_variadic = false;
-  for (unsigned i = 0; i < info.num_operands; ++i) has_variadic |= info.operands[i].arity == Arity::Variadic;
+  unsigned variadic = 0;
+  for (unsigned i = 0; i < info.num_operands; ++i) variadic += info.operands[i].arity == Arity::Variadic;
+  unsigned share = variadic > 1 && !info.has(TraitSegmentAttr) && spare % variadic == 0 ? spare / variadic : spare;
   unsigned left = nops;
   for (unsigned i = 0; i < info.num_operands; ++i) {
     unsigned n = 0;
     switch (info.operands[i].arity) {
     case Arity::One: n = left ? 1 : 0; break;
     case Arity::Optional:
-      n = spare && !has_variadic ? 1 : 0;
+      n = spare && !variadic ? 1 : 0;
       spare -= n;
       break;
     case Arity::Variadic:
-      n = spare;
-      spare = 0;
+      n = std::min(share, spare);
+      spare -= n;
       break;
     }
     out[i] = n;

@@ -139,7 +139,7 @@ struct OpSpec {
   Loc loc = nullptr;
   std::vector<Value *> operands{};
   /// Operands per declared slot. May be left empty: optional slots are then taken as filled from the left, and
-  /// the only (else the first) variadic slot takes what remains.
+  /// the only (else the first) variadic slot takes what remains; see deduceSegments().
   std::vector<uint32_t> segments{};
   std::vector<Type> results{};
   std::vector<NamedAttr> attrs{};
