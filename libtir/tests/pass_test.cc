@@ -135,9 +135,12 @@ module {
     tt.return
   }
   tt.func private @f(%x: i32) {
-    cf.br ^bb1
+    %c = arith.cmpi eq, %x, %x : i32
+    cf.cond_br %c, ^bb1, ^bb2
   ^bb1:
     tt.print "x" {hex = false, isSigned = array<i32: 1>} : %x : i32
+    tt.return
+  ^bb2:
     tt.return
   }
 }

@@ -148,7 +148,8 @@ struct OpSpec {
 };
 
 /// Operands per declared slot (out[info.num_operands]) when the creator did not say. Optional slots fill from the
-/// left; the first variadic slot takes what is left over.
+/// left; the first variadic slot takes what is left over, except that several share it equally where the generic
+/// form has no segment sizes either (shape and strides of a descriptor).
 void deduceSegments(const OpInfo &info, unsigned nops, uint32_t *out);
 
 class Module {
