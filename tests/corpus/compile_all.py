@@ -3,7 +3,7 @@
 """Compiles every .ttir file under a folder for one target and says what became of each.
 
 A file is good if it compiles within the time and size limits, or is refused with an operation and a location. A crash,
-a hang, another message, or a limit passed is a failure. The time is the processor time of the compiling process.
+a hang, another message, or a limit passed is a failure. The time is the wall clock of the compilation itself, without the start of the process.
 """
 import argparse
 import concurrent.futures
@@ -35,7 +35,7 @@ def compile_one(args, path):
     if code < 0:
         return result | {"status": f"killed by signal {-code}", "good": False, "message": text[-400:]}
     if code == 0:
-        numbers = re.search(r"compile ([0-9.]+) ms .*image (\d+) bytes", text)
+        numbers = re.search(r"compile ([0-9.]+) ms.*image (\d+) bytes", text)
         if not numbers:
             return result | {"status": "no times", "good": False, "message": text[-400:]}
         seconds, size = float(numbers[1]) / 1000, int(numbers[2])

@@ -42,20 +42,25 @@ def retype(text, old, new):
         return text.replace("arith.addf", "arith.addi") if new[0] == "i" else text
     if new == "bf16":
         return re.sub(r"(?<![a-z0-9])f16\b|(?<=x)f16\b", "bf16", text)
-    # f16 to f32: conversions between the two disappear, their results become other names of their operands.
-    alias = {}
-    lines = []
+    # f16 to f32: conversions between the two disappear, their results become other names of their operands, as long
+    # as the region lasts in which they are defined.
+    scopes, lines = [{}], []
     for line in text.splitlines():
-        match = re.match(r"\s*(%[\w#]+) = arith\.(extf|truncf) (%[\w#]+) : \S+ to \S+", line)
+        if line.lstrip().startswith("}") and len(scopes) > 1:
+            scopes.pop()
+        match = re.match(r"\s*(%\w+) = arith\.(extf|truncf) (%[\w#]+) : \S+ to \S+", line)
+        left, equals, right = line.partition(" = ")
+        if not re.fullmatch(r"\s*%\w+(:\d+)?", left):
+            left, equals, right = "", "", line
+        right = re.sub(r"%[\w#]+", lambda m: scopes[-1].get(m[0], m[0]), right)
         if match and "f16" in line:
-            alias[match[1]] = match[3]
+            scopes[-1][match[1]] = re.search(r"%[\w#]+", right)[0]
         else:
-            lines.append(line)
+            scopes[-1].pop(left.strip().split(":")[0], None)
+            lines.append(left + equals + right)
+        if re.search(r"\{\s*(loc\(.*)?$", line):
+            scopes.append(dict(scopes[-1]))
     text = "\n".join(lines)
-    for name in list(alias):
-        while alias[name] in alias:
-            alias[name] = alias[alias[name]]
-    text = re.sub(r"%[\w#]+", lambda m: alias.get(m[0], m[0]), text)
     return re.sub(r"(?<![a-z0-9])f16\b|(?<=x)f16\b", "f32", text)
 
 
