@@ -18,6 +18,7 @@ config.substitutions += [
     ("%tessera", lit_config.params["tessera"]),
     ("%check", lit_config.params["filecheck"] + " %s"),
     ("%not", lit_config.params["not"]),
+    ("%exits", lit_config.params["python"] + " " + os.path.join(os.path.dirname(__file__), "exits.py")),
     ("%python", lit_config.params["python"]),
 ]
 if lit_config.params.get("device") == "1":
