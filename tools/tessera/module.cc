@@ -101,6 +101,9 @@ static int see_op(void *user, tir_op op) {
   bool multiplies = !std::strcmp(name, "arith.mulf"), adds = !std::strcmp(name, "arith.addf") || !std::strcmp(name, "arith.subf");
   if ((multiplies || adds) && seen->in_reduction(op)) f.float_reduction = true;
   else seen->multiply |= multiplies, seen->add |= adds;
+  // The combiner may be a function of its own, as the front end writes it.
+  if (!std::strcmp(name, "tt.call") && seen->in_reduction(op) && tir_op_num_results(op) && is_float_type(tir_value_type(tir_op_result(op, 0))))
+    f.float_reduction = true;
   if (!std::strcmp(name, "tt.atomic_rmw") && tir_op_num_operands(op) > 1 && is_float_type(tir_value_type(tir_op_operand(op, 1))))
     f.float_reduction = true;
   return 0;

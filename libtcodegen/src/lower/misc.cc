@@ -129,7 +129,7 @@ void Lowering::lowerPrint(Op *op) {
     Value *x = op->operand(i);
     Type elem = x->type->scalar();
     msg.element = kindOf(elem);
-    msg.is_signed = !is_signed || is_signed->ints.size() <= i || is_signed->ints[i];
+    msg.is_signed = is_signed && i < is_signed->ints.size() && is_signed->ints[i];
     if (x->type->isTensor()) msg.shape.assign(x->type->shape.begin(), x->type->shape.end());
     object.messages.push_back(msg);
     uint64_t keep = scratch_top;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // canonicalize: the greedy driver of the rewrites, and the clean-up of unstructured control flow.
+#include "blocks.hh"
 #include "pass.hh"
 #include "rewriter.hh"
 #include "analysis/dominance.hh"
@@ -128,41 +129,6 @@ bool unused(const Op *op) {
   for (unsigned i = 0; i < op->numResults(); ++i)
     if (op->result(i)->hasUses()) return false;
   return true;
-}
-
-/// Blocks of one region: drops those that nothing reaches, then joins a block to its only predecessor.
-bool simplifyBlocks(Region *r) {
-  if (!r->first || !r->first->next) return false;
-  bool changed = false;
-  Dominance dom(r->parent);
-  std::vector<Block *> gone;
-  for (Block *b = r->first; b; b = b->next)
-    if (!dom.reachable(b)) gone.push_back(b);
-  for (Block *b : gone)
-    for (Op *o = b->first; o; o = o->next) o->dropAllReferences();
-  for (Block *b : gone) {
-    while (b->last) b->last->erase();
-    r->remove(b);
-    changed = true;
-  }
-  std::vector<uint32_t> preds(r->parent->module->num_blocks, 0);
-  for (Block *b = r->first; b; b = b->next)
-    for (unsigned i = 0; b->last && i < b->last->numSuccs(); ++i) ++preds[b->last->succ(i)->id];
-  for (Block *b = r->first; b; b = b->next)
-    while (b->last && b->last->is(Opcode::cf_br)) {
-      Op *br = b->last;
-      Block *to = br->succ(0);
-      if (to == b || to == r->first || preds[to->id] != 1 || to->numArgs() != br->numOperands()) break;
-      for (unsigned i = 0; i < to->numArgs(); ++i) to->arg(i)->replaceAllUsesWith(br->operand(i));
-      br->erase();
-      while (Op *o = to->first) {
-        o->unlink();
-        b->append(o);
-      }
-      r->remove(to);
-      changed = true;
-    }
-  return changed;
 }
 
 } // namespace

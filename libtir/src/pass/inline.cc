@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // inline: callees first, so every body is copied once per call and holds no call that could have gone. A callee of
 // several blocks needs a place where branches may stand: inside scf and combiner regions its call stays.
+#include "blocks.hh"
 #include "pass.hh"
 #include "text/text.hh"
 #include <algorithm>
@@ -53,6 +54,8 @@ private:
     std::vector<Frame> stack;
     auto enter = [&](Op *f) {
       state[f->id] = Open;
+      // Triton leaves a dead block after an early return; without it the callee may be one block.
+      changed |= !f->region(0)->empty() && simplifyBlocks(f->region(0));
       Frame frame{f, {}, 0};
       f->walk([&](Op *o) {
         if (o->is(Opcode::tt_call) && target(o)) frame.calls.push_back(o);
