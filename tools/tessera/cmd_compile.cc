@@ -48,7 +48,6 @@ static int run(const Options &options) {
 
   tkernels_event event{};
   tkernels_session_params params = TKERNELS_SESSION_PARAMS_INIT;
-  params.device = "null"; // nothing is loaded
   if (options.has("--no-cache")) params.cache_flags = 2; // TCACHE_OPEN_NO_DISK
   params.event_user = &event;
   params.event = [](void *user, const tkernels_event *e) {
