@@ -213,8 +213,7 @@ Status compile(const CompileRequest &request, Artifact &artifact) {
   for (const std::string &r : plan.value.remarks) artifact.remarks.push_back({RemarkKind::missed, "plan", r, ""});
 
   if (request.keep & keep_embedded)
-    for (auto &s : artifact.stages)
-      if (s.first != "o") object.stages.push_back({s.first, s.second});
+    for (auto &s : artifact.stages) object.stages.push_back({s.first, s.second});
   auto packed = tko::write(object);
   if (!packed.ok()) return packed.status;
   artifact.tko = std::move(packed.value);

@@ -63,14 +63,13 @@ namespace {
 struct Seen {
   Features features;
   bool multiply = false, add = false;
-  unsigned combiner = 0; // depth of calls out of a combiner
-  /// In the combiner of a reduction or scan, or in a function that such a combiner calls.
+  /// In the combiner of a reduction or scan.
   bool in_reduction(tir_op op) const {
-    for (tir_op parent = tir_op_parent(op); parent && !combiner; parent = tir_op_parent(parent)) {
+    for (tir_op parent = tir_op_parent(op); parent; parent = tir_op_parent(parent)) {
       const char *name = tir_op_name(parent);
       if (name && (!std::strcmp(name, "tt.reduce") || !std::strcmp(name, "tt.scan"))) return true;
     }
-    return combiner != 0;
+    return false;
   }
 };
 } // namespace
@@ -101,12 +100,6 @@ static int see_op(void *user, tir_op op) {
   f.transcendental |= !std::strcmp(name, "tt.extern_elementwise") || !std::strcmp(name, "tt.elementwise_inline_asm");
   f.bounded |= !std::strcmp(name, "arith.divf") || !std::strcmp(name, "math.sqrt");
   if (!std::strcmp(name, "tt.dot")) see_dot(op, &f);
-  if (!std::strcmp(name, "tt.call") && seen->combiner < 16 && seen->in_reduction(op)) {
-    const char *callee = tir_attr_get_text(tir_op_attr(op, "callee"), nullptr);
-    ++seen->combiner;
-    tir_op_walk(callee ? tir_module_find_function(tir_op_module(op), callee) : nullptr, see_op, seen);
-    --seen->combiner;
-  }
   f.dot_narrow |= !std::strcmp(name, "tt.dot_scaled");
   bool multiplies = !std::strcmp(name, "arith.mulf"), adds = !std::strcmp(name, "arith.addf") || !std::strcmp(name, "arith.subf");
   if ((multiplies || adds) && seen->in_reduction(op)) f.float_reduction = true;
