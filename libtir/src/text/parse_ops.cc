@@ -57,9 +57,11 @@ bool Parser::properties(Draft &d) {
 bool Parser::segmentsFromAttr(Draft &d) {
   const OpInfo &info = d.info();
   std::vector<NamedAttr> &attrs = d.spec.attrs;
+  size_t open = 0, singles = 0;
+  for (unsigned k = 0; k < info.num_operands; ++k) (info.operands[k].arity == Arity::Variadic ? open : singles)++;
   for (size_t i = 0; i < attrs.size();) {
     std::string_view n = attrs[i].name.view();
-    bool ours = n == "operandSegmentSizes" && info.has(TraitSegmentAttr);
+    bool ours = n == "operandSegmentSizes" && (info.has(TraitSegmentAttr) || open > 1);
     if (!ours) {
       ++i;
       continue;
@@ -86,8 +88,6 @@ bool Parser::segmentsFromAttr(Draft &d) {
   }
   if (!d.spec.segments.empty() || info.has(TraitSegmentAttr)) return true;
   // Without it, several lists of operands have the same length (the lists of a descriptor).
-  size_t open = 0, singles = 0;
-  for (unsigned k = 0; k < info.num_operands; ++k) (info.operands[k].arity == Arity::Variadic ? open : singles)++;
   size_t spare = d.spec.operands.size() - std::min(d.spec.operands.size(), singles);
   if (open < 2 || spare % open) return true;
   for (unsigned k = 0; k < info.num_operands; ++k)

@@ -169,7 +169,14 @@ void Printer::generic(const Op *o) {
     props.push_back({a.name, out});
   }
   out.swap(outer);
-  if (info.has(TraitSegmentAttr)) {
+  uint32_t length = UINT32_MAX; // of the lists of an operation that has several; MLIR knows them to be equal
+  bool unequal = false;
+  for (unsigned s = 0; s < info.num_operands; ++s) {
+    if (info.operands[s].arity != Arity::Variadic) continue;
+    unequal |= length != UINT32_MAX && length != slotCount(o, s);
+    length = slotCount(o, s);
+  }
+  if (info.has(TraitSegmentAttr) || unequal) { // unequal ones do not verify, but must not be lost in print
     std::string text = "operandSegmentSizes = array<i32";
     for (unsigned s = 0; s < info.num_operands; ++s) {
       char buf[24];
