@@ -85,7 +85,7 @@ static void see_dot(tir_op op, Features *f) {
   if (tir_type_get_kind(a) == TIR_TYPE_TENSOR) a = tir_type_element(a);
   bool wide = tir_type_float_kind(a) == TIR_FLOAT_F32 || tir_type_float_kind(a) == TIR_FLOAT_F64;
   const char *precision = tir_attr_get_text(tir_op_attr(op, "inputPrecision"), nullptr);
-  bool ieee = precision && !std::strcmp(precision, "ieee");
+  bool ieee = !precision || !std::strcmp(precision, "ieee"); // ieee is the default and may be left away
   (wide && ieee ? f->dot_f32 : f->dot_narrow) = true;
 }
 
