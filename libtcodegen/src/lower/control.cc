@@ -437,6 +437,9 @@ void Lowering::lowerOp(Op *op) {
 
 tessera::Status Lowering::run(const char *name) {
   scratch_top = plan.arena_bytes;
+  unsigned reductions = 0;
+  func->walk([&](Op *op) { reductions += op->is(Opcode::tt_reduce); });
+  if (reductions > 48) max_ways = 1; // the code of a kernel stays small
   llvm::Type *i64 = b.getInt64Ty(), *i32 = b.getInt32Ty();
   llvm::PointerType *ptr = b.getPtrTy();
   auto *type = llvm::FunctionType::get(i32, {ptr, ptr}, false);

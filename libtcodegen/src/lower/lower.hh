@@ -182,6 +182,7 @@ private:
   int scratchBuffer(uint64_t bytes);           // extra arena space, for this one operation
 
   // ---- memory.cc ---------------------------------------------------------------------------------------------
+  llvm::Value *laneBuffer(llvm::Type *elem, unsigned lanes);
   Val loadFrom(tir::Type elem, const Val &ptr, const Val *mask, const Val *other, unsigned lanes);
   void storeTo(tir::Type elem, const Val &ptr, const Val &value, const Val *mask, unsigned lanes);
   Val evalLoad(tir::Op *op, const Index *idx);
@@ -224,6 +225,8 @@ private:
   std::unordered_map<tir::Value *, llvm::Value *> trips_done; // results: iterations in all
   std::unordered_map<tir::Block *, llvm::BasicBlock *> cfg;
   std::unordered_map<tir::Value *, llvm::PHINode *> cfg_phis;
+  std::map<std::pair<llvm::Type *, unsigned>, llvm::AllocaInst *> lane_buffers;
+  unsigned max_ways = 4; // accumulators of one reduction; fewer in kernels that have very many
   std::vector<Scope> scopes;
   unsigned current = 0; // depth at which the builder inserts
   uint64_t scratch_top = 0;

@@ -33,6 +33,16 @@ static Value *contiguousNow(llvm::IRBuilder<> &b, Value *addrs, unsigned lanes, 
   return b.CreateAndReduce(b.CreateICmpEQ(addrs, expected));
 }
 
+/// Stack space for the lanes of one access; one array per type serves the whole function.
+Value *Lowering::laneBuffer(IrType *elem, unsigned lanes) {
+  llvm::AllocaInst *&slot = lane_buffers[{elem, lanes}];
+  if (!slot) {
+    llvm::BasicBlock &entry = fn->getEntryBlock();
+    slot = new llvm::AllocaInst(llvm::ArrayType::get(elem, lanes), 0, nullptr, llvm::Align(64), "", entry.begin());
+  }
+  return slot;
+}
+
 Val Lowering::loadFrom(Type elem, const Val &ptr, const Val *mask, const Val *other, unsigned lanes) {
   IrType *mt = memType(elem), *lt = laneType(elem);
   unsigned size = storageBytes(elem);
@@ -91,9 +101,25 @@ Val Lowering::loadFrom(Type elem, const Val &ptr, const Val *mask, const Val *ot
   case Shape::Scattered: return finish(perLane(vec(ptr, lanes)));
   case Shape::Unknown: break;
   }
+  // The way out is a loop over the lanes: it is rarely taken, and small.
+  auto laneLoop = [&](Value *addrs) -> Value * {
+    Value *at = laneBuffer(b.getInt64Ty(), lanes), *to = laneBuffer(mt, lanes);
+    if (mask) {
+      Value *safe = b.CreateVectorSplat(lanes, b.CreatePtrToInt(arena, b.getInt64Ty()));
+      addrs = b.CreateSelect(mask->lanes == 1 ? mask->v : vec(*mask, lanes), addrs, safe);
+    }
+    b.CreateAlignedStore(addrs, at, llvm::Align(8));
+    Loop l = beginLoop(b.getInt64(0), b.getInt64(lanes), b.getInt64(1), true);
+    Value *p = b.CreateAlignedLoad(b.getInt64Ty(), b.CreateGEP(b.getInt64Ty(), at, l.iv), llvm::Align(8));
+    b.CreateAlignedStore(b.CreateAlignedLoad(mt, toPtr(p), llvm::Align(1)), b.CreateGEP(mt, to, l.iv), llvm::Align(1));
+    endLoop(l);
+    Value *x = b.CreateAlignedLoad(vt, to, llvm::Align(1));
+    if (mask) x = b.CreateSelect(mask->lanes == 1 ? mask->v : vec(*mask, lanes), x, otherv);
+    return x;
+  };
   Value *addrs = vec(ptr, lanes), *first;
   Value *now = contiguousNow(b, addrs, lanes, size, &first);
-  return finish(ifElse(now, [&] { return vectorLoad(first); }, [&] { return perLane(addrs); }));
+  return finish(ifElse(now, [&] { return vectorLoad(first); }, [&] { return laneLoop(addrs); }));
 }
 
 void Lowering::storeTo(Type elem, const Val &ptr, const Val &value, const Val *mask, unsigned lanes) {
@@ -127,9 +153,22 @@ void Lowering::storeTo(Type elem, const Val &ptr, const Val &value, const Val *m
   case Shape::Scattered: return perLane(vec(ptr, lanes));
   case Shape::Unknown: break;
   }
+  auto laneLoop = [&](Value *addrs) {
+    Value *at = laneBuffer(b.getInt64Ty(), lanes), *from = laneBuffer(mt, lanes);
+    if (mask) {
+      Value *safe = b.CreateVectorSplat(lanes, b.CreatePtrToInt(arena, b.getInt64Ty()));
+      addrs = b.CreateSelect(mask->lanes == 1 ? mask->v : vec(*mask, lanes), addrs, safe);
+    }
+    b.CreateAlignedStore(addrs, at, llvm::Align(8));
+    b.CreateAlignedStore(x, from, llvm::Align(1));
+    Loop l = beginLoop(b.getInt64(0), b.getInt64(lanes), b.getInt64(1), true);
+    Value *p = b.CreateAlignedLoad(b.getInt64Ty(), b.CreateGEP(b.getInt64Ty(), at, l.iv), llvm::Align(8));
+    b.CreateAlignedStore(b.CreateAlignedLoad(mt, b.CreateGEP(mt, from, l.iv), llvm::Align(1)), toPtr(p), llvm::Align(1));
+    endLoop(l);
+  };
   Value *addrs = vec(ptr, lanes), *first;
   Value *now = contiguousNow(b, addrs, lanes, size, &first);
-  ifElse(now, [&]() -> Value * { return vectorStore(first), nullptr; }, [&]() -> Value * { return perLane(addrs), nullptr; });
+  ifElse(now, [&]() -> Value * { return vectorStore(first), nullptr; }, [&]() -> Value * { return laneLoop(addrs), nullptr; });
 }
 
 Val Lowering::evalLoad(Op *op, const Index *idx) {

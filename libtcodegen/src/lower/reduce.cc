@@ -63,6 +63,35 @@ Index along(const Index *o, unsigned axis, const Coord &c, unsigned axis_bits) {
   }
   return r;
 }
+
+/// The value that a combiner of one operation leaves its other argument as it is with; null if none is known.
+llvm::Constant *identityOf(Op *op, llvm::Type *lane) {
+  Block *block = op->region(0)->front();
+  Op *o = block->first;
+  if (block->next || op->numOperands() != 1 || !o || !o->next || o->next != block->last || o->numOperands() != 2) return nullptr;
+  bool plain = (o->operand(0) == block->arg(0) && o->operand(1) == block->arg(1)) ||
+               (o->operand(0) == block->arg(1) && o->operand(1) == block->arg(0));
+  if (!plain || block->last->operand(0) != o->result()) return nullptr;
+  auto integer = [&](const llvm::APInt &v) -> llvm::Constant * { return llvm::ConstantInt::get(lane, v); };
+  unsigned w = lane->isIntegerTy() ? lane->getIntegerBitWidth() : 0;
+  bool fp = lane->isFloatTy() || lane->isDoubleTy();
+  switch (o->code) {
+  case Opcode::arith_addi:
+  case Opcode::arith_ori:
+  case Opcode::arith_xori:
+  case Opcode::arith_maxui: return integer(llvm::APInt::getZero(w));
+  case Opcode::arith_andi:
+  case Opcode::arith_minui: return integer(llvm::APInt::getAllOnes(w));
+  case Opcode::arith_maxsi: return integer(llvm::APInt::getSignedMinValue(w));
+  case Opcode::arith_minsi: return integer(llvm::APInt::getSignedMaxValue(w));
+  case Opcode::arith_addf: return fp ? llvm::ConstantFP::getNegativeZero(lane) : nullptr;
+  case Opcode::arith_maximumf: return fp ? llvm::ConstantFP::getInfinity(lane, true) : nullptr;
+  case Opcode::arith_minimumf: return fp ? llvm::ConstantFP::getInfinity(lane) : nullptr;
+  case Opcode::arith_maxnumf:
+  case Opcode::arith_minnumf: return fp ? llvm::ConstantFP::getQNaN(lane) : nullptr;
+  default: return nullptr;
+  }
+}
 } // namespace
 
 void Lowering::lowerReduce(Op *op) {
@@ -78,7 +107,7 @@ void Lowering::lowerReduce(Op *op) {
   unsigned axis_bits = fold ? std::min<unsigned>(natural, Log2_64(n)) : 0;
   unsigned out_bits = fold ? 0 : natural;
   int64_t step = int64_t(1) << axis_bits, chunks = n / step;
-  int64_t ways = std::min<int64_t>(n_ops > 2 ? 2 : 4, chunks);
+  int64_t ways = std::min<int64_t>(n_ops > 2 ? std::min(2u, max_ways) : max_ways, chunks);
 
   nest(out, out_bits, {}, [&](const Index *o) {
     unsigned lanes = 1u << (o->bits + axis_bits);
@@ -99,9 +128,20 @@ void Lowering::lowerReduce(Op *op) {
       return v;
     };
     llvm::SmallVector<Vals, 4> acc;
-    for (int64_t w = 0; w < ways; ++w) acc.push_back(chunk(i32c(w * step), 0));
+    // With a neutral start the loop's body is the only copy of the code; else the first chunks start it.
+    llvm::Constant *neutral = chunks > ways ? identityOf(op, laneType(t->elem)) : nullptr;
+    for (int64_t w = 0; w < ways; ++w) {
+      if (!neutral) {
+        acc.push_back(chunk(i32c(w * step), 0));
+        continue;
+      }
+      Val start;
+      start.lanes = lanes;
+      start.v = lanes == 1 ? (llvm::Value *)neutral : llvm::ConstantVector::getSplat(llvm::ElementCount::getFixed(lanes), neutral);
+      acc.push_back({start});
+    }
     if (chunks > ways) {
-      Loop l = beginLoop(i32c(ways * step), i32c(n), i32c(ways * step), true);
+      Loop l = beginLoop(i32c(neutral ? 0 : ways * step), i32c(n), i32c(ways * step), true);
       scopes.back().ip = l.pre;
       llvm::SmallVector<llvm::SmallVector<llvm::PHINode *, 4>, 4> phis(ways);
       for (int64_t w = 0; w < ways; ++w)
