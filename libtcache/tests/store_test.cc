@@ -393,8 +393,13 @@ TEST(Fork, callback_that_forks) {
   EXPECT_EQ(text_of(blob), "parent");
 }
 
-struct Environment { // sets variables for one test
+struct Environment { // sets variables for one test; whatever the caller of the tests had set is gone
   std::vector<std::string> names;
+  Environment() {
+    for (const char *name : {"TESSERA_CACHE_DIR", "TESSERA_CACHE", "TESSERA_CACHE_SYNC", "TESSERA_CACHE_MAX_BYTES",
+                             "TESSERA_CACHE_MAX_ENTRIES", "TESSERA_CACHE_MEMORY_BYTES"})
+      ::unsetenv(name);
+  }
   void set(const char *name, const std::string &value) {
     names.push_back(name);
     ::setenv(name, value.c_str(), 1);
