@@ -184,8 +184,8 @@ Result<Npy> npy_read(const std::string &path) {
 
 static Status write_parts(const std::string &path, const void *head, size_t head_size, const void *body, size_t body_size) {
   if (path == "-") {
-    if (std::fwrite(head, 1, head_size, stdout) == head_size && std::fwrite(body, 1, body_size, stdout) == body_size &&
-        std::fflush(stdout) == 0)
+    auto put = [](const void *data, size_t size) { return !size || std::fwrite(data, 1, size, stdout) == size; };
+    if (put(head, head_size) && put(body, body_size) && std::fflush(stdout) == 0)
       return tessera::ok_status();
     return fail(Code::IO, "standard output: %s", std::strerror(errno));
   }
