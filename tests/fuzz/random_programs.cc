@@ -2,6 +2,7 @@
 // Differential test: random programs (random_program.hh) in the interpreter against the CPU, through the public ABI.
 //
 //   random_programs [--count N] [--seed S] [--print S] [--keep FOLDER] [--allow-refused] [--interp-only]
+//                   [--target T]
 //
 // Program number i has seed S + i; a failure prints its seed, and --print S shows that program. --keep writes each
 // failing program into a folder. A program that the compiler refuses counts as a failure, but for --allow-refused.
@@ -27,6 +28,7 @@ struct Devices {
   tdriver_driver *driver = nullptr;
   tdriver_device *device = nullptr;
   tkernels_session *session = nullptr;
+  const char *target = nullptr; // NULL: cpu:native
 };
 
 static std::string clip(const char *text) {
@@ -82,6 +84,7 @@ static Verdict run_device(const Devices &d, const Program &program, std::vector<
   get.options = "fp_fusion=off";
   get.source_name = "random.ttir";
   tkernels_kernel *kernel = nullptr;
+  get.target = d.target;
   tkernels_status status = tkernels_session_get(d.session, program.text.data(), program.text.size(), &get, &kernel);
   if (status != TKERNELS_OK) {
     *why = std::string("compiler: ") + tkernels_last_message();
@@ -164,13 +167,14 @@ static bool open_devices(Devices *d) {
 int main(int argc, char **argv) {
   uint64_t count = 200, seed = 1;
   bool allow_refused = false, interp_only = false;
-  const char *keep = nullptr;
+  const char *keep = nullptr, *target = nullptr;
   for (int i = 1; i < argc; ++i) {
     auto is = [&](const char *name) { return !std::strcmp(argv[i], name); };
     if (is("--allow-refused")) allow_refused = true;
     else if (is("--interp-only")) interp_only = true;
     else if (i + 1 < argc && is("--count")) count = std::strtoull(argv[++i], nullptr, 10);
     else if (i + 1 < argc && is("--seed")) seed = std::strtoull(argv[++i], nullptr, 10);
+    else if (i + 1 < argc && is("--target")) target = argv[++i];
     else if (i + 1 < argc && is("--keep")) keep = argv[++i];
     else if (i + 1 < argc && is("--print")) {
       std::fputs(make_program(std::strtoull(argv[++i], nullptr, 10)).text.c_str(), stdout);
@@ -179,6 +183,7 @@ int main(int argc, char **argv) {
   }
   Devices devices;
   if (!interp_only && !open_devices(&devices)) return 1;
+  devices.target = target;
   uint64_t tally[4] = {};
   std::map<std::string, unsigned> reasons;
   for (uint64_t i = 0; i < count; ++i) {
