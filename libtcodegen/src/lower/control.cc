@@ -243,7 +243,10 @@ void Lowering::lowerIf(Op *op) {
     for (unsigned i = 0; i < n; ++i) yields.push_back(yield->operand(i));
     assign(results, yields, yield);
     for (unsigned i = 0; i < n; ++i)
-      if (phis[i]) phis[i]->addIncoming(scalarOf(yields[i]), b.GetInsertBlock());
+      if (phis[i]) {
+        llvm::Value *v = scalarOf(yields[i]); // may emit a loop: the block is asked for afterwards
+        phis[i]->addIncoming(v, b.GetInsertBlock());
+      }
   }
   b.SetInsertPoint(at);
 }
@@ -294,7 +297,10 @@ void Lowering::lowerWhile(Op *op) {
   if (failed()) return;
   assign(bargs, yields, yield);
   for (unsigned i = 0; i < bargs.size(); ++i)
-    if (phis[i]) phis[i]->addIncoming(scalarOf(yields[i]), b.GetInsertBlock());
+    if (phis[i]) {
+      llvm::Value *v = scalarOf(yields[i]);
+      phis[i]->addIncoming(v, b.GetInsertBlock());
+    }
   b.SetInsertPoint(at);
 }
 
@@ -308,7 +314,10 @@ void Lowering::lowerBranch(Op *op) {
     }
     assign(args, vals, op);
     for (unsigned i = 0; i < count; ++i)
-      if (scalarType(args[i]->type)) cfg_phis[args[i]]->addIncoming(scalarOf(vals[i]), b.GetInsertBlock());
+      if (scalarType(args[i]->type)) {
+        llvm::Value *v = scalarOf(vals[i]);
+        cfg_phis[args[i]]->addIncoming(v, b.GetInsertBlock());
+      }
   };
   if (op->is(Opcode::cf_br)) {
     pass(op->succ(0), 0, op->numOperands());
