@@ -244,8 +244,8 @@ void Lowering::lowerIf(Op *op) {
     assign(results, yields, yield);
     for (unsigned i = 0; i < n; ++i)
       if (phis[i]) {
-        llvm::Value *v = scalarOf(yields[i]); // may emit a loop: the block is asked for afterwards
-        phis[i]->addIncoming(v, b.GetInsertBlock());
+        llvm::Value *v = scalarOf(yields[i]); // may emit a loop, which splits the block
+        phis[i]->addIncoming(v, b.GetInsertPoint()->getParent());
       }
   }
   b.SetInsertPoint(at);
@@ -299,7 +299,7 @@ void Lowering::lowerWhile(Op *op) {
   for (unsigned i = 0; i < bargs.size(); ++i)
     if (phis[i]) {
       llvm::Value *v = scalarOf(yields[i]);
-      phis[i]->addIncoming(v, b.GetInsertBlock());
+      phis[i]->addIncoming(v, b.GetInsertPoint()->getParent());
     }
   b.SetInsertPoint(at);
 }
@@ -316,7 +316,7 @@ void Lowering::lowerBranch(Op *op) {
     for (unsigned i = 0; i < count; ++i)
       if (scalarType(args[i]->type)) {
         llvm::Value *v = scalarOf(vals[i]);
-        cfg_phis[args[i]]->addIncoming(v, b.GetInsertBlock());
+        cfg_phis[args[i]]->addIncoming(v, b.GetInsertPoint()->getParent());
       }
   };
   if (op->is(Opcode::cf_br)) {

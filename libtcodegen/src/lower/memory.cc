@@ -75,7 +75,11 @@ Val Lowering::loadFrom(Type elem, const Val &ptr, const Val *mask, const Val *ot
       Value *x = b.CreateAlignedLoad(vt, b.CreateSelect(mask->v, p, arena), llvm::Align(1));
       return b.CreateSelect(mask->v, x, otherv);
     }
-    return b.CreateMaskedLoad(vt, p, llvm::Align(1), vec(*mask, lanes), otherv);
+    Value *mv = vec(*mask, lanes);
+    auto masked = [&]() -> Value * { return b.CreateMaskedLoad(vt, p, llvm::Align(1), mv, otherv); };
+    if (target.avx512 || size >= 4) return masked();
+    // AVX2 has no masked access to narrow elements: LLVM would branch for each lane.
+    return ifElse(b.CreateAndReduce(mv), [&]() -> Value * { return b.CreateAlignedLoad(vt, p, llvm::Align(1)); }, masked);
   };
   if (ptr.lanes == 1) { // one address for all lanes, different masks
     Value *any = mask ? (mask->lanes == 1 ? mask->v : b.CreateOrReduce(mask->v)) : nullptr;
@@ -138,7 +142,11 @@ void Lowering::storeTo(Type elem, const Val &ptr, const Val &value, const Val *m
     Value *p = toPtr(base);
     if (!mask) b.CreateAlignedStore(x, p, llvm::Align(1));
     else if (mask->lanes == 1) b.CreateAlignedStore(x, b.CreateSelect(mask->v, p, arena), llvm::Align(1));
-    else b.CreateMaskedStore(x, p, llvm::Align(1), vec(*mask, lanes));
+    else { // nearly always all lanes: a plain store is faster than a masked one
+      Value *mv = vec(*mask, lanes);
+      ifElse(b.CreateAndReduce(mv), [&]() -> Value * { return b.CreateAlignedStore(x, p, llvm::Align(1)), nullptr; },
+             [&]() -> Value * { return b.CreateMaskedStore(x, p, llvm::Align(1), mv), nullptr; });
+    }
   };
   auto perLane = [&](Value *addrs) {
     if (mask) {
