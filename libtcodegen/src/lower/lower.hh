@@ -160,7 +160,8 @@ private:
   void openScope();  // before anything is evaluated outside a nest
   void closeScope();
   template <class F> auto atDepth(unsigned depth, F f) {
-    llvm::IRBuilderBase::InsertPointGuard guard(b);
+    // An instruction, not a block: f may split the block that the builder stands in.
+    llvm::Instruction *at = &*b.GetInsertPoint();
     unsigned old = current;
     if (depth < current) {
       b.SetInsertPoint(scopes[depth].ip);
@@ -168,6 +169,7 @@ private:
     }
     auto r = f();
     current = old;
+    b.SetInsertPoint(at);
     return r;
   }
   llvm::Value *bufferBase(int buffer); // pointer to element 0
