@@ -239,34 +239,11 @@ void Lowering::materializeOp(Op *op) {
   });
 }
 
-/// Does evaluating `from` compute `v` at the same index, by elementwise operations only?
-static bool reachesInPlace(const Plan &plan, Value *from, Value *v, int depth) {
-  if (from == v) return true;
-  if (depth > 32 || from->isArg() || plan.home[from->id] != Home::Virtual || !from->type->isTensor()) return false;
-  if (!(from->def->info().traits & TraitElementwise)) return false;
-  for (unsigned i = 0; i < from->def->numOperands(); ++i)
-    if (reachesInPlace(plan, from->def->operand(i), v, depth + 1)) return true;
-  return false;
-}
-
-/// A tile that is stored for later and reduced next needs no nest of its own. Only computations may stand between.
+/// A tile that is stored for later and reduced next needs no nest of its own: the plan says which.
 bool Lowering::fuseWithReduce(Op *op) {
-  if (op->numResults() != 1) return false;
-  Value *v = op->result();
-  for (Op *o = op->next; o; o = o->next) {
-    if (o->is(Opcode::tt_reduce)) {
-      for (unsigned i = 0; i < o->numOperands(); ++i)
-        if (reachesInPlace(plan, o->operand(i), v, 0)) {
-          fusing[v->id] = true;
-          return true;
-        }
-      return false;
-    }
-    if (!(o->info().traits & TraitPure) || o->nregs || !o->numResults() || o->is(Opcode::tt_unsplat)) return false;
-    for (unsigned i = 0; i < o->numResults(); ++i)
-      if (o->result(i)->type->isTensor() && plan.home[o->result(i)->id] == Home::Buffer) return false;
-  }
-  return false;
+  if (!plan.fused[op->id]) return false;
+  fusing[op->result()->id] = true;
+  return true;
 }
 
 int Lowering::scratchBuffer(uint64_t bytes) {

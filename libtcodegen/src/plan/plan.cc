@@ -118,6 +118,7 @@ struct Planner {
     plan.end.assign(m.num_ops, 0);
     plan.in_place.assign(m.num_ops, false);
     plan.writes.assign(m.num_ops, false);
+    plan.fused.assign(m.num_ops, nullptr);
     points.resize(m.num_values);
     cost.assign(m.num_values, 0);
     loads.assign(m.num_values, false);
@@ -531,6 +532,40 @@ struct Planner {
     return out;
   }
 
+  // ---- nests that do two things ------------------------------------------------------------------------------
+
+  /// Does evaluating `from` compute `v` at the same index, by elementwise operations only?
+  bool reachesInPlace(Value *from, Value *v, int depth) {
+    if (from == v) return true;
+    if (depth > 32 || from->isArg() || plan.home[from->id] != Home::Virtual || !tile(from)) return false;
+    if (!(from->def->info().traits & TraitElementwise)) return false;
+    for (unsigned i = 0; i < from->def->numOperands(); ++i)
+      if (reachesInPlace(from->def->operand(i), v, depth + 1)) return true;
+    return false;
+  }
+
+  /// A tile that is stored for later and reduced next is stored by the reduction's nest, which computes it anyway.
+  /// Only computations may stand between. What the tile is computed from must then live until the reduction.
+  void fuse() {
+    for (Op *op : order) {
+      if (op->numResults() != 1 || !tile(op->result()) || !isVirtualizable(op)) continue;
+      Value *v = op->result();
+      if (plan.home[v->id] != Home::Buffer) continue;
+      for (Op *o = op->next; o; o = o->next) {
+        if (o->is(Opcode::tt_reduce)) {
+          for (unsigned i = 0; i < o->numOperands(); ++i)
+            if (reachesInPlace(o->operand(i), v, 0)) plan.fused[op->id] = o;
+          break;
+        }
+        if (!(o->info().traits & TraitPure) || o->nregs || !o->numResults() || o->is(Opcode::tt_unsplat)) break;
+        bool stored = false;
+        for (unsigned i = 0; i < o->numResults(); ++i)
+          stored = stored || (tile(o->result(i)) && plan.home[o->result(i)->id] == Home::Buffer);
+        if (stored) break;
+      }
+    }
+  }
+
   // ---- storage -------------------------------------------------------------------------------------------
 
   /// Innermost-to-outermost: a value that lives across a loop it was defined outside of lives to the loop's end.
@@ -578,6 +613,7 @@ struct Planner {
     for (const Use *u = v->uses; u; u = u->next) {
       Op *o = u->owner;
       f(o);
+      if (plan.fused[o->id]) f(plan.fused[o->id]);
       if (depth > 200) continue;
       for (unsigned i = 0; i < o->numResults(); ++i) {
         Value *r = o->result(i);
@@ -627,6 +663,7 @@ struct Planner {
     forced();
     for (size_t i = order.size(); i-- > 0;) decide(order[i]);
     // The tiles that loops carry were given homes first; their evaluation points were filled as they were met.
+    fuse();
     shareCarried();
     lifetimes();
     layOut();

@@ -47,6 +47,7 @@ struct Plan {
   std::vector<uint32_t> pos;  // by op id: position in program order, end position of an op with regions below
   std::vector<uint32_t> end;  // by op id: position of the last operation inside (== pos without regions)
   std::vector<bool> in_place; // by op id: a tt.dot whose accumulator is already in its result's buffer
+  std::vector<tir::Op *> fused; // by op id: the reduction whose nest also computes and stores this op's tile, or null
   std::vector<bool> writes;   // by op id: the operation, or one inside it, writes memory
   std::vector<BufferPlan> buffers;
   std::vector<Induction> inductions;
