@@ -4,7 +4,6 @@
 #include "bytecode/bytecode.hh"
 #include "common/hash.hh"
 #include "common/tko.hh"
-#include "llvm/emit.hh"
 #include "lower/lower_kernel.hh"
 #include "pass/pass.hh"
 #include "plan/plan.hh"
@@ -48,31 +47,6 @@ void keepMessage(void *user, Severity severity, const char *text, size_t size) {
   if (severity != Severity::Error) return;
   if (!out.empty()) out += '\n';
   out.append(text, size);
-}
-
-tko::Kind kindOf(Type t) {
-  if (t->isPtr()) return tko::Kind::ptr;
-  if (t->isDesc()) return tko::Kind::tensordesc;
-  if (t->isInt()) switch (t->width) {
-    case 1: return tko::Kind::i1;
-    case 8: return tko::Kind::i8;
-    case 16: return tko::Kind::i16;
-    case 32: return tko::Kind::i32;
-    case 64: return tko::Kind::i64;
-    default: return tko::Kind::none;
-    }
-  if (t->isFloat()) switch (t->fkind) {
-    case FloatKind::F16: return tko::Kind::f16;
-    case FloatKind::BF16: return tko::Kind::bf16;
-    case FloatKind::F32: return tko::Kind::f32;
-    case FloatKind::F64: return tko::Kind::f64;
-    case FloatKind::F8E4M3FN: return tko::Kind::f8e4m3fn;
-    case FloatKind::F8E5M2: return tko::Kind::f8e5m2;
-    case FloatKind::F8E4M3FNUZ: return tko::Kind::f8e4m3fnuz;
-    case FloatKind::F8E5M2FNUZ: return tko::Kind::f8e5m2fnuz;
-    default: break;
-    }
-  return tko::Kind::none;
 }
 
 /// The attribute dictionary of argument `i`, or null.

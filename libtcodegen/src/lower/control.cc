@@ -414,11 +414,7 @@ void Lowering::lowerOp(Op *op) {
     if (wanted && !fuseWithReduce(op)) materializeOp(op);
     return;
   }
-  if (op->is(Opcode::arith_constant)) {
-    Attr a = op->attr("value");
-    uint64_t bits = a->kind == AttrKind::Float ? a->fbits : a->kind == AttrKind::Bool ? (a->bval ? 1 : 0) : (uint64_t)a->ival;
-    return setScalar(op->result(), constantOf(op->result()->type, bits));
-  }
+  if (op->is(Opcode::arith_constant)) return setScalar(op->result(), scalarConstant(op));
   if (op->is(Opcode::ub_poison)) return setScalar(op->result(), llvm::Constant::getNullValue(laneType(op->result()->type)));
   if (op->is(Opcode::tt_load)) {
     Val p = scalarVal(scalarOf(op->operand(0))), mask, other;

@@ -41,6 +41,12 @@ llvm::Constant *Lowering::constantOf(Type t, uint64_t bits) {
   return llvm::ConstantFP::get(cx, llvm::APFloat(lt->getFltSemantics(), llvm::APInt(t->width, bits, false, true)));
 }
 
+llvm::Constant *Lowering::scalarConstant(Op *op) {
+  Attr a = op->attr("value");
+  uint64_t bits = a->kind == AttrKind::Float ? a->fbits : a->kind == AttrKind::Bool ? (a->bval ? 1 : 0) : (uint64_t)a->ival;
+  return constantOf(op->result()->type, bits);
+}
+
 Val Lowering::eval(Value *v, const Index *idx) {
   if (!v->type->isTensor()) return scalarVal(scalarOf(v));
   if (idx->bits && idx->uniform()) return eval(v, scalarIndex(idx));
@@ -78,7 +84,6 @@ Val Lowering::evalInduction(Value *v, const Index *idx) {
   Type elem = v->type->elem;
   for (const InductionStep &s : ind.steps) {
     Val inc = eval(s.increment, idx);
-    Type it = s.increment->type->scalar();
     // Address steps are taken in 64 bits, as each of them would be; integer steps wrap as the loop's would.
     Val count = scalarVal(elem->isPtr() ? n : b.CreateTrunc(n, laneType(elem)));
     Val step;
@@ -88,7 +93,6 @@ Val Lowering::evalInduction(Value *v, const Index *idx) {
     step.lanes = lanes;
     step.v = b.CreateMul(iv, vec(count, lanes));
     if (elem->isPtr()) step.v = b.CreateMul(step.v, llvm::ConstantInt::get(step.v->getType(), storageBytes(elem->elem)));
-    (void)it;
     bool sub = s.add->is(Opcode::arith_subi);
     if (lanes == 1 && x.affine && x.lanes > 1) {
       Val y = x;
@@ -139,8 +143,7 @@ Val Lowering::selectByCoord(llvm::Value *cond, Val t, Val f) {
   unsigned w = std::max({ct ? ct->getNumElements() : 1u, t.lanes, f.lanes});
   Val r;
   r.lanes = w;
-  if (ct == nullptr && w > 1) r.v = b.CreateSelect(cond, vec(t, w), vec(f, w));
-  else r.v = b.CreateSelect(cond, vec(t, w), vec(f, w));
+  r.v = b.CreateSelect(cond, vec(t, w), vec(f, w));
   return r;
 }
 

@@ -106,6 +106,7 @@ private:
   Val selectByCoord(llvm::Value *scalar_or_vec_cond, Val t, Val f);
   llvm::Value *scalarOf(tir::Value *v); // SSA scalar
   llvm::Constant *constantOf(tir::Type scalar, uint64_t bits);
+  llvm::Constant *scalarConstant(tir::Op *op); // of a scalar arith.constant
 
   // ---- elementwise.cc ----------------------------------------------------------------------------------------
   /// Meaning of one elementwise operation on lanes; scalars and vectors mix (scalars are splat when needed).

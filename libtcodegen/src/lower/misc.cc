@@ -84,28 +84,6 @@ void Lowering::lowerMapElementwise(Op *op) {
   });
 }
 
-static tko::Kind kindOf(Type t) {
-  if (t->isPtr()) return tko::Kind::ptr;
-  if (t->isInt()) switch (t->width) {
-    case 1: return tko::Kind::i1;
-    case 8: return tko::Kind::i8;
-    case 16: return tko::Kind::i16;
-    case 32: return tko::Kind::i32;
-    default: return tko::Kind::i64;
-    }
-  if (t->isFloat()) switch (t->fkind) {
-    case FloatKind::F16: return tko::Kind::f16;
-    case FloatKind::BF16: return tko::Kind::bf16;
-    case FloatKind::F64: return tko::Kind::f64;
-    case FloatKind::F8E4M3FN: return tko::Kind::f8e4m3fn;
-    case FloatKind::F8E5M2: return tko::Kind::f8e5m2;
-    case FloatKind::F8E4M3FNUZ: return tko::Kind::f8e4m3fnuz;
-    case FloatKind::F8E5M2FNUZ: return tko::Kind::f8e5m2fnuz;
-    default: return tko::Kind::f32;
-    }
-  return tko::Kind::none;
-}
-
 void Lowering::lowerPrint(Op *op) {
   Attr prefix = op->attr("prefix"), is_signed = op->attr("isSigned");
   unsigned n = op->numOperands();

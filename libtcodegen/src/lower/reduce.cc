@@ -32,9 +32,7 @@ Vals Lowering::combine(Op *op, llvm::ArrayRef<Val> args) {
       return results;
     }
     if (o->is(Opcode::arith_constant)) {
-      Attr a = o->attr("value");
-      uint64_t bits = a->kind == AttrKind::Float ? a->fbits : a->kind == AttrKind::Bool ? (a->bval ? 1 : 0) : (uint64_t)a->ival;
-      env[o->result()] = scalarVal(constantOf(o->result()->type, bits));
+      env[o->result()] = scalarVal(scalarConstant(o));
       continue;
     }
     if (!(o->info().traits & TraitElementwise) || o->nregs || !o->numResults()) {

@@ -7,6 +7,33 @@ using namespace tir;
 using tessera::Code;
 using tessera::Status;
 
+namespace tko = tessera::tko;
+
+tko::Kind kindOf(Type t) {
+  if (t->isPtr()) return tko::Kind::ptr;
+  if (t->isDesc()) return tko::Kind::tensordesc;
+  if (t->isInt()) switch (t->width) {
+    case 1: return tko::Kind::i1;
+    case 8: return tko::Kind::i8;
+    case 16: return tko::Kind::i16;
+    case 32: return tko::Kind::i32;
+    case 64: return tko::Kind::i64;
+    default: return tko::Kind::none;
+    }
+  if (t->isFloat()) switch (t->fkind) {
+    case FloatKind::F16: return tko::Kind::f16;
+    case FloatKind::BF16: return tko::Kind::bf16;
+    case FloatKind::F32: return tko::Kind::f32;
+    case FloatKind::F64: return tko::Kind::f64;
+    case FloatKind::F8E4M3FN: return tko::Kind::f8e4m3fn;
+    case FloatKind::F8E5M2: return tko::Kind::f8e5m2;
+    case FloatKind::F8E4M3FNUZ: return tko::Kind::f8e4m3fnuz;
+    case FloatKind::F8E5M2FNUZ: return tko::Kind::f8e5m2fnuz;
+    default: break;
+    }
+  return tko::Kind::none;
+}
+
 unsigned storageBytes(Type elem) {
   if (elem->isPtr()) return 8;
   if (elem->isInt() || elem->isFloat()) return elem->width <= 8 ? 1 : elem->width / 8;
@@ -338,11 +365,7 @@ struct Planner {
   /// May executing `w` change what `load` reads, when the load happens inside or after it?
   bool conflict(Op *load, Op *w, bool at_root) {
     if (!plan.writes[w->id] || w == load) return false;
-    if (!at_root) {
-      // A plain store through another argument cannot touch what this load reads unless buffers overlap,
-      // and then only its own elements: still order them.
-      return true;
-    }
+    if (!at_root) return true; // even through another argument: the two may be one buffer
     if (!w->is(Opcode::tt_store)) return true;
     Value *lp = load->operand(0), *sp = w->operand(0);
     Value *lb = baseArgument(lp), *sb = baseArgument(sp);

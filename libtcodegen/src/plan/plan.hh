@@ -6,6 +6,7 @@
 // increment times the iteration number). Operations that cannot be virtual are *roots*: each becomes a loop nest.
 #pragma once
 #include "common/status.hh"
+#include "common/tko.hh"
 #include "ir/ir.hh"
 #include <string>
 #include <vector>
@@ -58,6 +59,8 @@ struct Plan {
   const BufferPlan *bufferOf(const tir::Value *v) const { return buffer[v->id] < 0 ? nullptr : &buffers[buffer[v->id]]; }
 };
 
+/// The kernel object's name for a type; none where it has none.
+tessera::tko::Kind kindOf(tir::Type t);
 /// Bytes of one element in a buffer or in memory.
 unsigned storageBytes(tir::Type elem);
 /// Does the operation only move elements (a change of index)?
