@@ -22,6 +22,7 @@ struct DotQuery {
   bool archSpecific = true;        // sm_90a, not sm_90
   bool chained = false;            // the result feeds another dot: warps stay along M
   bool aFromRegisters = false;     // A is computed (not loaded), so wgmma had better read it from registers
+  bool aKMinor = true, bKMinor = false; // K is the contiguous dimension of the operand in memory
   unsigned operandBits = 0;        // bits of the narrower type that operands were loaded as; 0 = their own
   tir::Attr blocked = nullptr;     // encoding for the accumulator if it comes to FMA; null: a default
 };
@@ -31,7 +32,8 @@ struct DotChoice {
   tir::Attr acc = nullptr;         // encoding of accumulator and result
   tir::Attr a = nullptr, b = nullptr; // encodings of the operands: distributed, or shared where the flag says so
   bool aShared = false, bShared = false;
-  tir::Type aElem = nullptr, bElem = nullptr; // element types that the operands have to be cast to first (fp8 → f16)
+  // Element types that the operands have to be cast to first (fp8 → f16) and that the sum is made in (f16 → f32).
+  tir::Type aElem = nullptr, bElem = nullptr, accElem = nullptr;
   const char *why = "";            // Fma or Mma: why nothing faster, for the remark
 };
 
@@ -47,12 +49,16 @@ tir::Attr wgmmaSharedEncoding(tir::Context &ctx, tir::Span<int64_t> shape, unsig
 tir::Attr dotSharedEncoding(tir::Context &ctx, tir::Attr dotOp, tir::Span<int64_t> shape, unsigned elementBits,
                             std::vector<unsigned> order);
 
-/// TTIR → TTIR, before layouts: f32 dots with input precision tf32x3, bf16x3 or bf16x6 become sums of dots of parts;
-/// fp8 operands that the target's instructions lack are cast to f16.
+/// TTIR → TTIR, before layouts: f32 dots with input precision tf32x3, bf16x3 or bf16x6 become sums of dots of parts.
 tessera::Status decompose_dots(tir::Module &m, tir::Op *kernel, const GpuOptions &o);
 
 /// tgir → tgir; every tensor has an encoding (any). For each tt.dot: chooses; converts operands and accumulator with
 /// ttg.convert_layout (or ttg.local_alloc for shared ones: ttng.warp_group_dot), the result back to what it was.
 tessera::Status select_matrix(tir::Module &m, tir::Op *kernel, const GpuOptions &o);
+
+/// tgir → tgir, after the pipeliner: a ttng.warp_group_dot of a loop whose result only goes round as its accumulator
+/// stays in flight over the iteration (`isAsync`, ttng.warp_group_dot_wait {pendings = 1} behind it, 0 behind the
+/// loop). What overwrites the operands' buffers must come after the dot in the loop's body; otherwise nothing changes.
+tessera::Status overlap_dots(tir::Module &m, tir::Op *kernel, const GpuOptions &o);
 
 } // namespace tcodegen::gpu
