@@ -119,8 +119,10 @@ def docs(ops, enums, banner):
            '`libtir/ops/README.md` says.', '']
     section = None
     titles = {'tt': 'tt: tiles', 'arith': 'arith: arithmetic', 'math': 'math: elementary functions',
-              'scf': 'scf: structured control flow', 'cf': 'cf: branches'}
-    order = ['tt', 'arith', 'math', 'scf', 'cf']
+              'scf': 'scf: structured control flow', 'cf': 'cf: branches',
+              'ttg': 'ttg: layouts, shared memory, asynchronous copies',
+              'ttng': "ttng: NVIDIA's matrix products, mbarriers, copies by descriptor"}
+    order = ['tt', 'arith', 'math', 'scf', 'cf', 'ttg', 'ttng']
     for o in sorted(ops, key=lambda o: (order.index(o.dialect) if o.dialect in order else 9, o.dialect, o.code)):
         title = titles.get(o.dialect, 'others')
         if title != section:

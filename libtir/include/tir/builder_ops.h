@@ -406,6 +406,138 @@ TIR_API tir_op tir_build_gpu_barrier(tir_builder *builder);
 TIR_API tir_op tir_build_ttg_local_barrier(tir_builder *builder);
 /* ttg.barrier: Waits for all threads of the program and orders their accesses to the named memories. */
 TIR_API tir_op tir_build_ttg_barrier(tir_builder *builder, tir_barrier_space addrSpace);
+/* ttg.convert_layout: The same tile in another layout. */
+TIR_API tir_value tir_build_ttg_convert_layout(tir_builder *builder, tir_value src, tir_type result_type);
+/* ttg.fp4_to_fp: Unpacks pairs of e2m1 numbers (low half first) along `axis`, which doubles. */
+TIR_API tir_value tir_build_ttg_fp4_to_fp(tir_builder *builder, tir_value src, int32_t axis,
+    tir_type result_type);
+/* ttg.local_alloc: A buffer in shared memory, filled with `src` if it is given (a buffer that is not mutable
+   must be). */
+TIR_API tir_value tir_build_ttg_local_alloc(tir_builder *builder, tir_value src, tir_type result_type);
+/* ttg.local_dealloc: The buffer is not used any more. */
+TIR_API tir_op tir_build_ttg_local_dealloc(tir_builder *builder, tir_value src);
+/* ttg.local_load: Reads a buffer as a tile; `token` orders it after an asynchronous copy. */
+TIR_API tir_value tir_build_ttg_local_load(tir_builder *builder, tir_value src, tir_value token,
+    tir_type result_type);
+/* ttg.local_store: Writes a tile to a buffer. */
+TIR_API tir_op tir_build_ttg_local_store(tir_builder *builder, tir_value src, tir_value dst);
+/* ttg.local_gather: Reads a buffer at `indices` along `axis`, as tt.gather does a tile. */
+TIR_API tir_value tir_build_ttg_local_gather(tir_builder *builder, tir_value src, tir_value indices,
+    tir_value token, int32_t axis, tir_type result_type);
+/* ttg.local_scatter: Writes a tile to a buffer at `indices` along `axis`. */
+TIR_API tir_op tir_build_ttg_local_scatter(tir_builder *builder, tir_value dst, tir_value values,
+    tir_value indices, tir_value token, int32_t axis);
+/* ttg.memdesc_index: The part number `index` along dimension 0. */
+TIR_API tir_value tir_build_ttg_memdesc_index(tir_builder *builder, tir_value src, tir_value index,
+    tir_type result_type);
+/* ttg.memdesc_subslice: A part of the same rank that begins at `offsets`. */
+TIR_API tir_value tir_build_ttg_memdesc_subslice(tir_builder *builder, tir_value src,
+    uint32_t num_offsets, const int32_t *offsets, tir_type result_type);
+/* ttg.memdesc_trans: Permutes the dimensions of a buffer: dimension i of the result is dimension order[i] of
+   the source. */
+TIR_API tir_value tir_build_ttg_memdesc_trans(tir_builder *builder, tir_value src,
+    uint32_t num_order, const int32_t *order, tir_type result_type);
+/* ttg.memdesc_reshape: The same buffer in row-major order under another shape. */
+TIR_API tir_value tir_build_ttg_memdesc_reshape(tir_builder *builder, tir_value src, tir_type result_type);
+/* ttg.memdesc_reinterpret: The same memory as another element type, shape and layout. */
+TIR_API tir_value tir_build_ttg_memdesc_reinterpret(tir_builder *builder, tir_value src,
+    tir_type result_type);
+/* ttg.async_copy_global_to_local: Begins to copy a tile of global memory to a buffer; lanes whose mask is 0
+   write `other` (zero without it). */
+TIR_API tir_value tir_build_ttg_async_copy_global_to_local(tir_builder *builder, tir_value src,
+    tir_value result, tir_value mask, tir_value other, int32_t contiguity);
+/* ttg.async_commit_group: Closes the group of the copies begun so far. */
+TIR_API tir_value tir_build_ttg_async_commit_group(tir_builder *builder,
+    uint32_t num_inputTokens, const tir_value *inputTokens);
+/* ttg.async_wait: Waits until at most `num` groups of copies are under way. */
+TIR_API tir_value tir_build_ttg_async_wait(tir_builder *builder,
+    uint32_t num_asyncToken, const tir_value *asyncToken, int32_t num);
+/* ttg.global_scratch_alloc: Global memory of this program alone. */
+TIR_API tir_value tir_build_ttg_global_scratch_alloc(tir_builder *builder, int32_t nbytes,
+    int32_t alignment, tir_type result_type);
+/* ttng.warp_group_dot: c + a·b by a warp group, `b` (and mostly `a`) from shared memory; without c where
+   `useC` is false. */
+TIR_API tir_value tir_build_ttng_warp_group_dot(tir_builder *builder, tir_value a, tir_value b,
+    tir_value c, tir_value useC, tir_input_precision inputPrecision, int isAsync);
+/* ttng.warp_group_dot_wait: Waits until at most `pendings` asynchronous dots are under way; passes its
+   operands on. */
+TIR_API tir_op tir_build_ttng_warp_group_dot_wait(tir_builder *builder,
+    uint32_t num_inputs, const tir_value *inputs, int32_t pendings);
+/* ttng.fence_async_shared: Makes earlier accesses to shared memory visible to the asynchronous units (wgmma,
+   TMA). */
+TIR_API tir_op tir_build_ttng_fence_async_shared(tir_builder *builder, int bCluster);
+/* ttng.init_barrier: Makes an mbarrier that expects `count` arrivals a phase. */
+TIR_API tir_op tir_build_ttng_init_barrier(tir_builder *builder, tir_value alloc, int32_t count);
+/* ttng.inval_barrier: Ends an mbarrier; its memory may be used for something else. */
+TIR_API tir_op tir_build_ttng_inval_barrier(tir_builder *builder, tir_value alloc);
+/* ttng.barrier_expect: Arrives and announces `size` bytes that copies of this phase will bring. */
+TIR_API tir_op tir_build_ttng_barrier_expect(tir_builder *builder, tir_value alloc, tir_value pred,
+    int32_t size);
+/* ttng.wait_barrier: Waits for the end of the phase of parity `phase`; `deps` are buffers that may be in use
+   until then. */
+TIR_API tir_op tir_build_ttng_wait_barrier(tir_builder *builder, tir_value alloc, tir_value phase,
+    tir_value pred, uint32_t num_deps, const tir_value *deps);
+/* ttng.arrive_barrier: Arrives `count` times. */
+TIR_API tir_op tir_build_ttng_arrive_barrier(tir_builder *builder, tir_value alloc, tir_value pred,
+    int32_t count);
+/* ttng.async_copy_mbarrier_arrive: Arrives when the cp.async copies begun so far have ended. */
+TIR_API tir_op tir_build_ttng_async_copy_mbarrier_arrive(tir_builder *builder, tir_value barrier,
+    int noIncrement);
+/* ttng.async_tma_copy_global_to_local: Begins to copy a block to a buffer; `barrier` counts its bytes.
+   Elements outside the array give the padding. */
+TIR_API tir_op tir_build_ttng_async_tma_copy_global_to_local(tir_builder *builder, tir_value desc,
+    uint32_t num_coord, const tir_value *coord, uint32_t num_offsets, const tir_value *offsets,
+    tir_value barrier, tir_value result, tir_value pred, int multicast);
+/* ttng.async_tma_copy_local_to_global: Begins to copy a buffer to a block of global memory; elements outside
+   the array are not written. */
+TIR_API tir_op tir_build_ttng_async_tma_copy_local_to_global(tir_builder *builder, tir_value desc,
+    uint32_t num_coord, const tir_value *coord, tir_value src);
+/* ttng.async_tma_reduce: Begins an atomic read-modify-write of a block of global memory by a buffer. */
+TIR_API tir_op tir_build_ttng_async_tma_reduce(tir_builder *builder, tir_value desc,
+    uint32_t num_coord, const tir_value *coord, tir_value src, tir_descriptor_reduce_kind kind);
+/* ttng.async_tma_gather: Begins to copy rows to a buffer: row i is A[x_offsets[i], y_offset …]. */
+TIR_API tir_op tir_build_ttng_async_tma_gather(tir_builder *builder, tir_value desc, tir_value x_offsets,
+    tir_value y_offset, tir_value barrier, tir_value result, tir_value pred, int multicast);
+/* ttng.async_tma_scatter: Begins to copy rows from a buffer: A[x_offsets[i], y_offset …] gets row i. */
+TIR_API tir_op tir_build_ttng_async_tma_scatter(tir_builder *builder, tir_value desc, tir_value x_offsets,
+    tir_value y_offset, tir_value src);
+/* ttng.async_tma_store_wait: Waits until at most `pendings` copies to global memory are under way
+   (`read_only`: have left to read). */
+TIR_API tir_op tir_build_ttng_async_tma_store_wait(tir_builder *builder, int32_t pendings, int read_only);
+/* ttng.tensormap_create: Writes a TMA descriptor to memory; dimensions run from the innermost on. */
+TIR_API tir_op tir_build_ttng_tensormap_create(tir_builder *builder, tir_value desc_ptr,
+    tir_value global_address, uint32_t num_box_dim, const tir_value *box_dim,
+    uint32_t num_global_dim, const tir_value *global_dim,
+    uint32_t num_global_stride, const tir_value *global_stride,
+    uint32_t num_element_stride, const tir_value *element_stride, int32_t elem_type,
+    int32_t interleave_layout, int32_t swizzle_mode, int32_t fill_mode);
+/* ttng.tensormap_fenceproxy_acquire: Makes a TMA descriptor that was written in memory usable. */
+TIR_API tir_op tir_build_ttng_tensormap_fenceproxy_acquire(tir_builder *builder, tir_value desc_ptr);
+/* ttng.reinterpret_tensor_descriptor: A TMA descriptor in memory as a tensor descriptor. */
+TIR_API tir_value tir_build_ttng_reinterpret_tensor_descriptor(tir_builder *builder, tir_value rawDesc,
+    tir_type result_type);
+/* ttng.tmem_alloc: A buffer in tensor memory, filled with `src` if it is given. */
+TIR_API tir_op tir_build_ttng_tmem_alloc(tir_builder *builder, tir_value src, tir_type result_type,
+    uint32_t num_token, const tir_type *token_types);
+/* ttng.tmem_load: Reads a buffer of tensor memory as a tile. */
+TIR_API tir_op tir_build_ttng_tmem_load(tir_builder *builder, tir_value src, tir_value dep,
+    tir_type result_type, uint32_t num_token, const tir_type *token_types);
+/* ttng.tmem_store: Writes a tile to a buffer of tensor memory where `pred` holds. */
+TIR_API tir_op tir_build_ttng_tmem_store(tir_builder *builder, tir_value dst, tir_value dep, tir_value src,
+    tir_value pred, uint32_t num_token, const tir_type *token_types);
+/* ttng.tmem_subslice: A part of a buffer of tensor memory that begins at `offset` of dimension `dim`. */
+TIR_API tir_value tir_build_ttng_tmem_subslice(tir_builder *builder, tir_value src, int32_t offset,
+    int32_t dim, tir_type result_type);
+/* ttng.tc_gen5_mma: d ← a·b, plus d where `useD` holds, in tensor memory, where `pred` holds; `barriers` are
+   told of the end. */
+TIR_API tir_op tir_build_ttng_tc_gen5_mma(tir_builder *builder, tir_value a, tir_value b, tir_value d,
+    tir_value acc_dep, tir_value useD, tir_value pred,
+    uint32_t num_barriers, const tir_value *barriers,
+    uint32_t num_barrier_preds, const tir_value *barrier_preds, int is_async, int two_ctas,
+    int multicast, uint32_t num_token, const tir_type *token_types);
+/* ttng.tc_gen5_commit: Has `barrier` told of the end of the products begun so far. */
+TIR_API tir_op tir_build_ttng_tc_gen5_commit(tir_builder *builder, tir_value barrier, tir_value pred,
+    uint32_t num_descs, const tir_value *descs);
 
 #ifdef __cplusplus
 }

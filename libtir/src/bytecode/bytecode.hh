@@ -28,7 +28,7 @@ bool looksLikeBytecode(std::string_view bytes);
 constexpr char bytecode_magic[4] = {'\x7f', 'T', 'I', 'R'};
 enum class Section : uint8_t { Strings = 1, Values = 2, Code = 3, Debug = 4 };
 enum class Entry : uint8_t { // of the section of types and attributes
-  None = 1, Index, Int, Float, Ptr, Tensor, TensorDesc, Function, Tuple, OpaqueType,
+  None = 1, Index, Int, Float, Ptr, Tensor, TensorDesc, Function, Tuple, OpaqueType, MemDesc,
   Unit = 32, Bool, Integer, Floating, String, TypeAttr, Array, Dict, Dense, DenseArray, Symbol, Enum, OpaqueAttr, Loc,
 };
 constexpr unsigned bytecode_max_depth = 64;    // types, attributes in each other

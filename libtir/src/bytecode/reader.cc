@@ -146,6 +146,26 @@ struct Reader {
     return entries[i].attr;
   }
 
+  Type memdesc(Span<int64_t> shape, Type elem, Attr enc) {
+    size_t from = b.at;
+    uint32_t space = b.index(entries.size() + 1, "no such attribute");
+    if (b.bad) return nullptr;
+    if (space && !entries[space - 1].attr) return b.fail_("a type where an attribute is expected", from), nullptr;
+    if (space) depthSeen = std::max(depthSeen, entries[space - 1].depth);
+    uint8_t isMutable = b.u8();
+    uint32_t rank = b.count();
+    if (b.bad) return nullptr;
+    if (isMutable > 1 || rank > 64) return b.fail_("no buffer type", from), nullptr;
+    int64_t whole[64];
+    for (uint32_t i = 0; i < rank; ++i) {
+      uint64_t d = b.num();
+      if (d > (1ull << 48)) return b.fail_("a dimension of more than 2^48", from), nullptr;
+      whole[i] = static_cast<int64_t>(d);
+    }
+    if (b.bad) return nullptr;
+    return ctx.memdesc(shape, elem, enc, space ? entries[space - 1].attr : nullptr, isMutable, {whole, rank});
+  }
+
   Type shaped(Entry kind) {
     size_t from = b.at;
     uint32_t rank = b.count();
@@ -168,6 +188,7 @@ struct Reader {
     if (k != TypeKind::Int && k != TypeKind::Float && k != TypeKind::Ptr && k != TypeKind::Index && k != TypeKind::Opaque)
       return b.fail_("no element type of a tensor", from), nullptr;
     Attr e = enc ? entries[enc - 1].attr : nullptr;
+    if (kind == Entry::MemDesc) return memdesc({dims, rank}, elem, e);
     return kind == Entry::Tensor ? ctx.tensor({dims, rank}, elem, e) : ctx.desc({dims, rank}, elem, e);
   }
 
@@ -203,7 +224,8 @@ struct Reader {
       break;
     }
     case Entry::Tensor:
-    case Entry::TensorDesc: t = shaped(kind); break;
+    case Entry::TensorDesc:
+    case Entry::MemDesc: t = shaped(kind); break;
     case Entry::Function:
     case Entry::Tuple: {
       uint64_t inputs = kind == Entry::Function ? b.num() : 0;

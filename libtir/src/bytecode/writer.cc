@@ -111,6 +111,15 @@ struct Writer {
     case TypeKind::TensorDesc: shaped(Entry::TensorDesc); break;
     case TypeKind::Function: list(Entry::Function); break;
     case TypeKind::Tuple: list(Entry::Tuple); break;
+    case TypeKind::MemDesc: {
+      uint32_t space = t->memSpace ? attr(t->memSpace) + 1 : 0;
+      shaped(Entry::MemDesc);
+      b.num(space);
+      b.u8(t->mutable_);
+      b.num(t->allocShape.count);
+      for (int64_t d : t->allocShape) b.num(static_cast<uint64_t>(d));
+      break;
+    }
     case TypeKind::Opaque:
       kind(Entry::OpaqueType);
       b.num(strings.add(t->text));

@@ -78,12 +78,17 @@ uint64_t hashOf(const TypeData &t) {
   for (int64_t d : t.shape) h.add(uint64_t(d));
   for (Type m : t.types) h.add(m ? m->id : 0);
   h.ptr(t.text.data);
+  if (t.kind == TypeKind::MemDesc) {
+    h.add(uint64_t(t.memSpace ? t.memSpace->id + 1 : 0) << 1 | t.mutable_);
+    for (int64_t d : t.allocShape) h.add(uint64_t(d));
+  }
   return h.h;
 }
 bool equal(const TypeData &a, const TypeData &b) {
   return a.kind == b.kind && a.fkind == b.fkind && a.sign == b.sign && a.width == b.width &&
          a.space == b.space && a.elem == b.elem && a.enc == b.enc && a.ninputs == b.ninputs &&
-         a.text == b.text && same(a.shape, b.shape) && same(a.types, b.types);
+         a.text == b.text && same(a.shape, b.shape) && same(a.types, b.types) && a.memSpace == b.memSpace &&
+         a.mutable_ == b.mutable_ && same(a.allocShape, b.allocShape);
 }
 
 uint64_t hashOf(const AttrData &a) {
@@ -186,6 +191,7 @@ static uint32_t depthOf(const TypeData &t) {
   uint32_t d = 0;
   if (t.elem) d = t.elem->depth;
   if (t.enc) d = std::max(d, t.enc->depth);
+  if (t.memSpace) d = std::max(d, t.memSpace->depth);
   for (Type m : t.types) d = std::max(d, m ? m->depth : 0);
   return d + 1;
 }
@@ -209,6 +215,7 @@ const TypeData *Context::unique(const TypeData &probe) {
   TypeData *d = arena.alloc<TypeData>();
   *d = probe;
   d->shape = copy(probe.shape);
+  d->allocShape = copy(probe.allocShape);
   d->types = copy(probe.types);
   d->ctx = this;
   d->id = tables->types.count;
@@ -283,6 +290,13 @@ Type Context::tensor(std::initializer_list<int64_t> shape, Type elem, Attr enc) 
 
 Type Context::desc(Span<int64_t> shape, Type elem, Attr enc) {
   return unique(TypeData{.kind = TypeKind::TensorDesc, .elem = elem, .enc = enc, .shape = shape});
+}
+
+Type Context::memdesc(Span<int64_t> shape, Type elem, Attr enc, Attr memSpace, bool isMutable,
+                      Span<int64_t> allocShape) {
+  return unique(TypeData{.kind = TypeKind::MemDesc, .elem = elem, .enc = enc, .memSpace = memSpace,
+                         .mutable_ = isMutable, .shape = shape,
+                         .allocShape = allocShape.empty() ? shape : allocShape});
 }
 
 Type Context::function(Span<Type> inputs, Span<Type> results) {

@@ -35,6 +35,9 @@ public:
   Type tensor(Span<int64_t> shape, Type elem, Attr enc = nullptr);
   Type tensor(std::initializer_list<int64_t> shape, Type elem, Attr enc = nullptr);
   Type desc(Span<int64_t> shape, Type elem, Attr enc = nullptr);
+  /// Without `allocShape`: the whole buffer.
+  Type memdesc(Span<int64_t> shape, Type elem, Attr enc, Attr memSpace, bool isMutable, Span<int64_t> allocShape = {});
+  Type asyncToken() { return opaqueType("!ttg.async.token"); }
   Type function(Span<Type> inputs, Span<Type> results);
   Type tuple(Span<Type> members);
   Type opaqueType(std::string_view text);

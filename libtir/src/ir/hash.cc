@@ -57,6 +57,10 @@ private:
     word(t->types.size());
     for (Type m : t->types) type(m);
     text(t->text.view());
+    if (t->kind != TypeKind::MemDesc) return;
+    attr(t->memSpace);
+    word(t->mutable_ | uint64_t(t->allocShape.size()) << 1);
+    for (int64_t d : t->allocShape) word(static_cast<uint64_t>(d));
   }
   void attr(Attr x) {
     if (!x) return word(0);

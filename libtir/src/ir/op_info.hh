@@ -35,6 +35,7 @@ enum Trait : uint32_t {
   TraitRecursiveEffects = 1u << 14, // effects are those of the operations in its regions
   TraitSegmentAttr = 1u << 15, // the generic form carries `operandSegmentSizes`
   TraitNoTerminator = 1u << 16, // blocks of its regions need no terminator
+  TraitAllocates = 1u << 17,    // makes something new each time: may be erased when unused, never merged
 };
 
 enum class Arity : uint8_t { One, Optional, Variadic };
@@ -82,7 +83,7 @@ enum class TypeFn : uint8_t {
   SameShape, // shape(dst) = shape(src); check only
   Call,      // computed by `call`
 };
-enum class TypeArg : uint8_t { None, I1, I8, I16, I32, I64, F32, Index };
+enum class TypeArg : uint8_t { None, I1, I8, I16, I32, I64, F32, Index, Token };
 /// Computes the types of slot `dst` from the operands and attributes of `env`; false: it cannot (why in env.error).
 using TypeCall = bool (*)(TypeEnv &env, unsigned dst);
 struct TypeRule { // slots are numbered operands first, then results

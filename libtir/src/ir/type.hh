@@ -50,7 +50,8 @@ enum class TypeKind : uint8_t {
   TensorDesc, // !tt.tensordesc<shape x elem, attr>
   Function, // (inputs) -> (results)
   Tuple,    // tuple<…>
-  Opaque,   // any other dialect type, kept as text (`!ttg.async.token`, `!ttg.memdesc<…>`)
+  Opaque,   // any other dialect type, kept as text (`!ttg.async.token`)
+  MemDesc,  // !ttg.memdesc<shape x elem, enc, memSpace[, mutable][, allocShape]>: a view of a buffer
 };
 
 enum class FloatKind : uint8_t { F16, BF16, F32, F64, TF32, F8E4M3FN, F8E4M3FNUZ, F8E5M2, F8E5M2FNUZ, F8E8M0FNU, F4E2M1FN };
@@ -62,9 +63,12 @@ struct TypeData {
   Sign sign{};          // Int
   uint32_t width = 0;   // Int, Float: bits
   uint32_t space = 1;   // Ptr: address space (1 global, 0 descriptor, 4 constant)
-  Type elem = nullptr;  // Ptr, Tensor, TensorDesc: element / pointee
-  Attr enc = nullptr;   // Tensor, TensorDesc: encoding or layout, may be null
-  Span<int64_t> shape{};  // Tensor, TensorDesc
+  Type elem = nullptr;  // Ptr, Tensor, TensorDesc, MemDesc: element / pointee
+  Attr enc = nullptr;   // Tensor, TensorDesc, MemDesc: encoding or layout, may be null
+  Attr memSpace = nullptr; // MemDesc: #ttg.shared_memory, #ttng.tensor_memory
+  bool mutable_ = false;   // MemDesc
+  Span<int64_t> shape{};  // Tensor, TensorDesc, MemDesc
+  Span<int64_t> allocShape{}; // MemDesc: of the buffer that it is a part of; `shape` where the text has none
   Span<Type> types{};     // Function: inputs then results; Tuple: members
   uint32_t ninputs = 0; // Function
   Str text{};           // Opaque
@@ -78,6 +82,7 @@ struct TypeData {
   bool isFloat(FloatKind k) const { return kind == TypeKind::Float && fkind == k; }
   bool isPtr() const { return kind == TypeKind::Ptr; }
   bool isTensor() const { return kind == TypeKind::Tensor; }
+  bool isMemDesc() const { return kind == TypeKind::MemDesc; }
   bool isDesc() const { return kind == TypeKind::TensorDesc; }
   /// The element of a tensor, else the type itself.
   Type scalar() const { return kind == TypeKind::Tensor ? elem : this; }

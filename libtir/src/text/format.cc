@@ -119,6 +119,7 @@ struct Compiler {
     if (w == "custom") {
       if (!eat('<')) return fail();
       std::string_view name = word();
+      if (name == "Token" || name == "Barriers") return handWritten(name) && (eat('>') || fail());
       if (name != "OpBundles" && name != "SelectTypes") return fail();
       add(name == "OpBundles" ? El::OpBundles : El::SelectTypes);
       for (std::string_view own : {"op_bundle_sizes", "op_bundle_tags"})
@@ -161,6 +162,19 @@ struct Compiler {
       return eat(')') || fail();
     }
     return fail();
+  }
+
+  // Their slots: the first operand that may be a token and the result `token`; `barriers` and what follows it.
+  bool handWritten(std::string_view name) {
+    bool token = name == "Token";
+    int slot = token ? -1 : info.operandSlot("barriers"), result = token ? resultSlot("token") : 0;
+    for (unsigned i = 0; token && i < info.num_operands && slot < 0; ++i)
+      if (info.operands[i].constraint == Constraint::token) slot = static_cast<int>(i);
+    if (slot < 0 || result < 0) return fail();
+    Elem &e = add(token ? El::Token : El::Barriers);
+    e.index = static_cast<uint8_t>(slot);
+    e.outSlot = static_cast<uint8_t>(result);
+    return true;
   }
 
   bool group() {

@@ -20,7 +20,7 @@ enum class El : uint8_t {
   FuncType,   // functional-type(…, …)
   Operands,   // all operands
   Succ,
-  OpBundles, SelectTypes, // custom<…>
+  OpBundles, SelectTypes, Token, Barriers, // custom<…>
   Group,      // ( … )?   up to `end`; `anchor` decides when printing
   Oilist,     // oilist( Clause | Clause )
   Clause,

@@ -105,6 +105,8 @@ struct FormatReader {
     case El::Succ: return p.successor(d);
     case El::SelectTypes: return selectTypes();
     case El::OpBundles: return opBundles();
+    case El::Token: return token(e);
+    case El::Barriers: return barriers(e);
     default: return p.error(d.at, "internal: the printed form of this operation is not understood");
     }
   }
@@ -145,6 +147,7 @@ struct FormatReader {
     Type t = nullptr;
     if (!p.at(Tok::Less)) t = p.type();
     else if (c == Constraint::desc) t = p.descType();
+    else if (c == Constraint::memdesc) t = p.memdescType();
     else t = p.pointerType(false);
     if (!t) return false;
     d.types.push_back(t);
@@ -289,6 +292,41 @@ struct FormatReader {
     return true;
   }
 
+  // [%dep] or []: the operation gives a token; the operand (slot `index`) is optional
+  bool token(const Elem &e) {
+    Draft::Run &res = d.resTypes[e.outSlot];
+    res = {static_cast<uint32_t>(d.types.size()), 0, true};
+    d.ops[e.index] = {static_cast<uint32_t>(d.refs.size()), 0, true};
+    d.opTypes[e.index] = {static_cast<uint32_t>(d.types.size()), 0, true};
+    if (!p.accept(Tok::LSquare)) return true;
+    if (p.at(Tok::Percent)) {
+      d.refs.emplace_back();
+      if (!p.operand(d.refs.back())) return false;
+      d.ops[e.index].count = d.opTypes[e.index].count = 1;
+    }
+    d.types.push_back(p.ctx.asyncToken());
+    res.count = 1;
+    return p.expect(Tok::RSquare, "']' after the token");
+  }
+
+  // , %barrier[%pred], …: two slots of one length, from `index` on
+  bool barriers(const Elem &e) {
+    std::vector<OperandRef> preds;
+    Draft::Run &b = d.ops[e.index], &q = d.ops[e.index + 1];
+    b = {static_cast<uint32_t>(d.refs.size()), 0, true};
+    while (p.accept(Tok::Comma)) {
+      d.refs.emplace_back();
+      preds.emplace_back();
+      if (!p.operand(d.refs.back()) || !p.expect(Tok::LSquare, "'[' and the barrier's condition") ||
+          !p.operand(preds.back()) || !p.expect(Tok::RSquare, "']' after the barrier's condition"))
+        return false;
+    }
+    b.count = static_cast<uint32_t>(preds.size());
+    q = {static_cast<uint32_t>(d.refs.size()), b.count, true};
+    d.refs.insert(d.refs.end(), preds.begin(), preds.end());
+    return true;
+  }
+
   // llvm.intr.assume %c ["align"(%p, %n : !tt.ptr<f32>, i64), …]
   bool opBundles() {
     if (!p.at(Tok::LSquare)) return true;
@@ -363,6 +401,18 @@ bool Parser::formatVariant(Draft &d) {
   return FormatReader{*this, d, f, info}.run(0, f.elems.size()) && error(d.at, "not understood");
 }
 
+/// The type of a slot that allows only one.
+Type Parser::fixedType(Constraint c) {
+  switch (c) {
+  case Constraint::i1: return ctx.i1();
+  case Constraint::i16: return ctx.intType(16);
+  case Constraint::i32: return ctx.i32();
+  case Constraint::i64: return ctx.i64();
+  case Constraint::token: return ctx.asyncToken();
+  default: return nullptr;
+  }
+}
+
 bool Parser::formatOp(Draft &d) {
   const OpInfo &info = d.info();
   if (!formatVariant(d) || !normaliseAttrs(d)) return false;
@@ -382,21 +432,22 @@ bool Parser::formatOp(Draft &d) {
     missing |= !d.resTypes[s].given;
     openResult |= !d.resTypes[s].given && info.results[s].arity != Arity::One;
   }
-  if (missing && !openResult) {
+  if (missing) {
     env.module = mod;
-    env.reset(info, {d.spec.attrs.data(), static_cast<uint32_t>(d.spec.attrs.size())}, counts, resCounts);
+    env.reset(info, {d.spec.attrs.data(), static_cast<uint32_t>(d.spec.attrs.size())}, counts,
+              openResult ? nullptr : resCounts);
     for (unsigned s = 0; s < info.num_operands + info.num_results; ++s) {
       const Draft::Run &r = s < info.num_operands ? d.opTypes[s] : d.resTypes[s - info.num_operands];
       Constraint c = s < info.num_operands ? info.operands[s].constraint : Constraint::any;
-      Type fixed = c == Constraint::i1 ? ctx.i1() : c == Constraint::i32 ? ctx.i32() : c == Constraint::i64 ? ctx.i64() : nullptr;
+      Type fixed = fixedType(c);
       for (unsigned k = 0; k < env.count[s]; ++k) env.at(s, k) = r.given ? d.types[r.first + k] : fixed;
     }
     if (!inferTypes(env)) return error(d.at, "'%s': %s", std::string(info.name).c_str(), env.error.c_str());
+    for (unsigned s = 0; openResult && s < info.num_results; ++s) resCounts[s] = env.count[info.num_operands + s];
   }
-  bool infer = missing && !openResult;
   for (unsigned s = 0; s < info.num_operands; ++s) {
     for (unsigned k = 0; k < counts[s]; ++k) {
-      Value *v = resolveValue(d.refs[d.ops[s].first + k], infer ? env.at(s, k) : d.types[d.opTypes[s].first + k]);
+      Value *v = resolveValue(d.refs[d.ops[s].first + k], missing ? env.at(s, k) : d.types[d.opTypes[s].first + k]);
       if (!v) return false;
       d.spec.operands.push_back(v);
     }
@@ -404,7 +455,7 @@ bool Parser::formatOp(Draft &d) {
   d.spec.segments.assign(counts, counts + info.num_operands);
   for (unsigned s = 0; s < info.num_results; ++s)
     for (unsigned k = 0; k < resCounts[s]; ++k)
-      d.spec.results.push_back(infer ? env.at(info.num_operands + s, k) : d.types[d.resTypes[s].first + k]);
+      d.spec.results.push_back(missing ? env.at(info.num_operands + s, k) : d.types[d.resTypes[s].first + k]);
   return true;
 }
 

@@ -70,6 +70,7 @@ Type Parser::type() {
     std::string_view w = tok.tail();
     if (w == "tt.ptr") return pointerType(true);
     if (w == "tt.tensordesc") return descType();
+    if (w == "ttg.memdesc") return memdescType();
     if (auto it = typeAliases.find(w); it != typeAliases.end()) {
       advance();
       return it->second;
@@ -87,46 +88,88 @@ Type Parser::tensorType() {
   return shaped(false);
 }
 
-// `<` is consumed. Reads `4x8xf32, #enc>` from the characters, as `4x8xf32` is no sequence of tokens.
-Type Parser::shaped(bool desc) {
+// `<` is consumed. Reads `4x8xf32` from the characters, as it is no sequence of tokens.
+bool Parser::shapeAndElement(std::vector<int64_t> &dims, Type *elem) {
   constexpr unsigned max_rank = 64;
-  int64_t dims[max_rank];
-  uint32_t rank = 0;
   const char *p = tok.begin;
   for (;;) {
     const char *q = p;
-    if (*q == '?') return error(tok, "a dynamic dimension: tile shapes are static"), nullptr;
+    if (*q == '?') return error(tok, "a dynamic dimension: tile shapes are static");
     uint64_t d = 0;
     while (isDigit(*q) && q - p < 18) d = d * 10 + static_cast<uint64_t>(*q++ - '0');
     if (q == p || *q != 'x') break;
-    if (rank == max_rank) return error(tok, "more than %u dimensions", max_rank), nullptr;
-    dims[rank++] = static_cast<int64_t>(d);
+    if (dims.size() == max_rank) return error(tok, "more than %u dimensions", max_rank);
+    dims.push_back(static_cast<int64_t>(d));
     p = q + 1;
   }
   uint64_t count = 1;
-  for (uint32_t i = 0; i < rank; ++i)
-    if (__builtin_mul_overflow(count, static_cast<uint64_t>(dims[i] ? dims[i] : 1), &count) || count > (1ull << 48))
-      return error(tok, "a shape of more than 2^48 elements"), nullptr;
+  for (int64_t d : dims)
+    if (__builtin_mul_overflow(count, static_cast<uint64_t>(d ? d : 1), &count) || count > (1ull << 48))
+      return error(tok, "a shape of more than 2^48 elements");
   if (p != tok.begin) {
     lex.reset(p);
     bool first = tok.first;
     advance();
     tok.first = first;
   }
-  if (at(Tok::Int)) return error(tok, "expected 'x' between dimensions and before the element type"), nullptr;
+  if (at(Tok::Int)) return error(tok, "expected 'x' between dimensions and before the element type");
   Token elemAt = tok;
-  Type elem = type();
-  if (!elem) return nullptr;
-  if (elem->kind != TypeKind::Int && elem->kind != TypeKind::Float && elem->kind != TypeKind::Ptr &&
-      elem->kind != TypeKind::Index && elem->kind != TypeKind::Opaque)
-    return error(elemAt, "%s is no element type of a tensor", typeText(elem).c_str()), nullptr;
+  *elem = type();
+  if (!*elem) return false;
+  TypeKind k = (*elem)->kind;
+  return k == TypeKind::Int || k == TypeKind::Float || k == TypeKind::Ptr || k == TypeKind::Index ||
+         k == TypeKind::Opaque || error(elemAt, "%s is no element type of a tensor", typeText(*elem).c_str());
+}
+
+// 4x8xf32[, #enc]> of a tensor or descriptor
+Type Parser::shaped(bool desc) {
+  std::vector<int64_t> dims;
+  Type elem = nullptr;
+  if (!shapeAndElement(dims, &elem)) return nullptr;
   Attr enc = nullptr;
   if (accept(Tok::Comma)) {
     enc = attribute();
     if (!enc) return nullptr;
   }
   if (!expect(Tok::Greater, "'>' at the end of the shaped type")) return nullptr;
-  return desc ? ctx.desc({dims, rank}, elem, enc) : ctx.tensor({dims, rank}, elem, enc);
+  Span<int64_t> shape{dims.data(), static_cast<uint32_t>(dims.size())};
+  return desc ? ctx.desc(shape, elem, enc) : ctx.tensor(shape, elem, enc);
+}
+
+// !ttg.memdesc<2x64xf16, #shared, #smem[, mutable][, 4x64]>; the last is the shape of the whole buffer.
+Type Parser::memdescType() {
+  if (at(Tok::Bang)) advance();
+  if (!expect(Tok::Less, "'<' of a buffer type")) return nullptr;
+  std::vector<int64_t> dims, whole;
+  Type elem = nullptr;
+  if (!shapeAndElement(dims, &elem) || !expect(Tok::Comma, "',' and the layout of the buffer")) return nullptr;
+  Attr enc = attribute();
+  if (!enc || !expect(Tok::Comma, "',' and the memory space of the buffer")) return nullptr;
+  Attr space = attribute();
+  if (!space) return nullptr;
+  bool isMutable = false;
+  while (accept(Tok::Comma)) {
+    if (!isMutable && whole.empty() && acceptWord("mutable")) {
+      isMutable = true;
+      continue;
+    }
+    if (!whole.empty() || !at(Tok::Int)) return unexpected("'mutable', the shape of the whole buffer, or '>'"), nullptr;
+    const char *p = tok.begin; // 4x64: no sequence of tokens either
+    for (;; ++p) {
+      const char *from = p;
+      uint64_t d = 0;
+      while (isDigit(*p) && p - from < 15) d = d * 10 + static_cast<uint64_t>(*p++ - '0');
+      if (p == from || whole.size() == 64) return error(tok, "expected a shape such as 4x64"), nullptr;
+      whole.push_back(static_cast<int64_t>(d));
+      if (*p != 'x') break;
+    }
+    lex.reset(p);
+    advance();
+  }
+  if (!expect(Tok::Greater, "'>' at the end of the buffer type")) return nullptr;
+  seen(39, 39);
+  return ctx.memdesc({dims.data(), static_cast<uint32_t>(dims.size())}, elem, enc, space, isMutable,
+                     {whole.data(), static_cast<uint32_t>(whole.size())});
 }
 
 // !tt.ptr<T>, !tt.ptr<T, 3> (to 3.8), !tt.ptr<T, "constant"> (3.9). Not prefixed: the rest of `<T>`.

@@ -104,7 +104,9 @@ private:
   Type pointerType(bool prefixed);
   Type descType();
   Type opaqueType();
+  bool shapeAndElement(std::vector<int64_t> &dims, Type *elem); // 2x3xf32
   Type shaped(bool desc); // 2x3xf32[, encoding] with the brackets already open; closes them
+  Type memdescType();
   bool typeList(std::vector<Type> &out); // T, T, …
   Type functionType();
   bool functionTypes(std::vector<Type> &ins, std::vector<Type> &outs); // (T, T) -> T
@@ -166,6 +168,7 @@ private:
   bool genericOp(Draft &d);
   bool formatOp(Draft &d);                       // parse_format.cc
   bool formatVariant(Draft &d);
+  Type fixedType(Constraint c);
   bool customOp(Draft &d);                       // parse_custom.cc
   bool properties(Draft &d);
   bool normaliseAttrs(Draft &d);                 // parse_ops.cc

@@ -371,6 +371,26 @@ void Printer::elements(const Op *o, const Format &f, size_t from, size_t to) {
       type(o->result()->type);
       break;
     case El::OpBundles: opBundles(o); break;
+    case El::Token:
+      resultRange(o, e.outSlot, &first, &count);
+      if (!count && !o->slot(e.index)) break;
+      out += '[';
+      if (Value *v = o->slot(e.index)) value(v);
+      out += ']';
+      break;
+    case El::Barriers: {
+      unsigned preds, n;
+      o->slotRange(e.index, &first, &count);
+      o->slotRange(e.index + 1u, &preds, &n);
+      for (unsigned k = 0; k < count && k < n; ++k) {
+        out += ", ";
+        value(o->operand(first + k));
+        out += '[';
+        value(o->operand(preds + k));
+        out += ']';
+      }
+      break;
+    }
     case El::Group:
       if (present(o, f.elems[e.anchorAt])) elements(o, f, i + 1, e.end);
       i = e.end - 1u;

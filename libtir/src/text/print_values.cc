@@ -56,6 +56,10 @@ void Printer::typeBody(Type t) {
     out += "!tt.tensordesc";
     typeTail(t);
     break;
+  case TypeKind::MemDesc:
+    out += "!ttg.memdesc";
+    typeTail(t);
+    break;
   case TypeKind::Function: functionType({t->types.ptr, t->ninputs}, {t->types.ptr + t->ninputs, t->types.count - t->ninputs}); break;
   case TypeKind::Tuple:
     out += "tuple<";
@@ -75,8 +79,30 @@ void Printer::typeBody(Type t) {
   --depth;
 }
 
-// What stands after `!tt.ptr` and `!tt.tensordesc`, brackets included.
+// , #smem[, mutable][, 4x64]
+void Printer::memdescTail(Type t) {
+  out += ", ";
+  attr(t->memSpace);
+  if (t->mutable_) out += ", mutable";
+  if (t->shape.count == t->allocShape.count && std::equal(t->shape.begin(), t->shape.end(), t->allocShape.begin()))
+    return;
+  char buf[24];
+  for (uint32_t i = 0; i < t->allocShape.count; ++i) {
+    std::snprintf(buf, sizeof buf, "%s%lld", i ? "x" : ", ", static_cast<long long>(t->allocShape[i]));
+    out += buf;
+  }
+}
+
+// What stands after `!tt.ptr`, `!tt.tensordesc` and `!ttg.memdesc`, brackets included.
 void Printer::typeTail(Type t) {
+  if (t->kind == TypeKind::MemDesc) {
+    if (syntax < 39) fail(Code::UNSUPPORTED, "a buffer type");
+    out += '<';
+    shaped(t);
+    memdescTail(t);
+    out += '>';
+    return;
+  }
   if (t->kind == TypeKind::TensorDesc) {
     if (syntax <= 37) out += "<tensor";
     out += '<';
@@ -105,7 +131,7 @@ void Printer::typeTail(Type t) {
 }
 
 void Printer::stripped(Type t) {
-  if (t && (t->kind == TypeKind::Ptr || t->kind == TypeKind::TensorDesc)) typeTail(t);
+  if (t && (t->kind == TypeKind::Ptr || t->kind == TypeKind::TensorDesc || t->kind == TypeKind::MemDesc)) typeTail(t);
   else type(t);
 }
 

@@ -42,6 +42,7 @@ private:
   void shaped(Type t);
   void stripped(Type t);
   void typeTail(Type t);
+  void memdescTail(Type t);
   void functionType(Span<Type> ins, Span<Type> outs);
   void resultTypes(Span<Type> outs);
   void dense(Attr a);

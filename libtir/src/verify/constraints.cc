@@ -60,6 +60,11 @@ bool holds(Constraint constraint, Type t) {
   case Constraint::arithFixedInt: return signless(s);
   case Constraint::arithIntScalar: return signless(t) || t->kind == TypeKind::Index;
   case Constraint::arithFloat: return s->isFloat();
+  case Constraint::ptrTensor: return t->isTensor() && scalarPtr(s);
+  case Constraint::memdesc: return t->isMemDesc();
+  case Constraint::tensorOrMemdesc: return t->isMemDesc() || (t->isTensor() && element(s));
+  case Constraint::token: return t->kind == TypeKind::Opaque && t->text.view() == "!ttg.async.token";
+  case Constraint::i16: return signless(t) && t->width == 16;
   case Constraint::arithNumber: return s->isFloat() || signless(s);
   }
   return false;

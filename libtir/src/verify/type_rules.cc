@@ -134,6 +134,7 @@ static Type argType(Context &ctx, TypeArg arg) {
   case TypeArg::I64: return ctx.i64();
   case TypeArg::F32: return ctx.f32();
   case TypeArg::Index: return ctx.index();
+  case TypeArg::Token: return ctx.asyncToken();
   case TypeArg::None: break;
   }
   return nullptr;
