@@ -10,12 +10,13 @@ unsigned effectsOf(const Op *op) {
   unsigned effects = 0;
   if (info.has(TraitReads)) effects |= EffectRead;
   if (info.has(TraitWrites)) effects |= EffectWrite;
+  if (info.has(TraitAllocates)) effects |= EffectAllocate;
   if (op->is(Opcode::tt_load) && op->intAttr("isVolatile")) effects |= EffectWrite;
   if (info.has(TraitRecursiveEffects)) {
     for (unsigned r = 0; r < op->numRegions(); ++r)
       for (Block *b = op->region(r)->first; b; b = b->next)
         for (Op *o = b->first; o; o = o->next)
-          if ((effects |= effectsOf(o)) == (EffectRead | EffectWrite)) return effects;
+          if (((effects |= effectsOf(o)) & 7) == 7) return effects;
     return effects;
   }
   if (!effects && !info.has(TraitPure)) return EffectRead | EffectWrite; // nothing is known: the safe answer

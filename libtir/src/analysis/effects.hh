@@ -5,7 +5,12 @@
 
 namespace tir {
 
-enum Effect : unsigned { EffectNone = 0, EffectRead = 1, EffectWrite = 2 };
+enum Effect : unsigned {
+  EffectNone = 0,
+  EffectRead = 1,
+  EffectWrite = 2,
+  EffectAllocate = 4, // something new each time: may go when unused, is never merged or moved
+};
 
 /// Union of Effect bits of the operation and what it holds. A "write" is anything that must stay: stores, atomics,
 /// volatile loads, prints, asserts, assumptions, calls.

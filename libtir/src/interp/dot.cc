@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 // tt.dot and tt.dot_scaled: products exact, sums in f32 by ascending k (f64 in f64, integers in i32).
 #include "lanes.hh"
+#include "shared.hh"
 #include <cmath>
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
 
-namespace tir::interp::mean {
+namespace tir::interp {
+namespace mean {
 
 using tessera::Code;
 
@@ -57,8 +59,7 @@ struct Shape {
   uint32_t batch = 1, M = 0, N = 0, K = 0;
 };
 
-bool shapeOf(Machine &m, Op &op, Shape *s) {
-  Type a = op.operand(0)->type, b = op.operand(1)->type, c = op.operand(2)->type;
+bool shapeOf(Machine &m, Op &op, Type a, Type b, Type c, Shape *s) {
   unsigned r = c->rank();
   if (r < 2 || r > 3 || a->rank() != r || b->rank() != r || a->shape[r - 1] != b->shape[r - 2] ||
       a->shape[r - 2] != c->shape[r - 2] || b->shape[r - 1] != c->shape[r - 1] ||
@@ -113,24 +114,27 @@ template <class T> void encodeAll(const std::vector<T> &v, Type elem, Tile &r) {
 }
 
 template <class T>
-void floatDot(const Tile &a, const Tile &b, const Tile &c, Op &op, const Shape &s, bool tf32, Tile &r) {
-  std::vector<T> x = decodeAll<T>(a, scalarOf(op, 0), tf32), y = decodeAll<T>(b, scalarOf(op, 1), tf32);
-  std::vector<T> acc = decodeAll<T>(c, scalarOf(op, 2), false);
+void floatDot(const Tile &a, Type ea, const Tile &b, Type eb, const Tile &c, Type ec, const Shape &s, bool tf32,
+              Tile &r) {
+  std::vector<T> x = decodeAll<T>(a, ea, tf32), y = decodeAll<T>(b, eb, tf32);
+  std::vector<T> acc = decodeAll<T>(c, ec, false);
   for (uint32_t q = 0; q < s.batch; ++q)
     multiplyBest(x.data() + size_t(q) * s.M * s.K, y.data() + size_t(q) * s.K * s.N,
                  acc.data() + size_t(q) * s.M * s.N, s.M, s.N, s.K);
-  encodeAll(acc, scalarOf(op, 2), r);
+  encodeAll(acc, ec, r);
 }
 
 } // namespace
 
+} // namespace mean
+
 /// tf32 rounds its operands; tf32x3, bf16x3 and bf16x6 (f32 pieced together) are computed as ieee, which is
 /// closer.
-Step tt_dot(Machine &m, Op &op) {
+bool dotTiles(Machine &m, Op &op, const Tile &a, Type ta, const Tile &b, Type tb, const Tile &c, Type tc, Tile *out) {
+  using namespace mean;
   Shape s;
-  if (!shapeOf(m, op, &s)) return Step::Stop;
-  const Tile &a = m.in(op, 0), &b = m.in(op, 1), &c = m.in(op, 2);
-  Type ea = scalarOf(op, 0), eb = scalarOf(op, 1), ec = scalarOf(op, 2);
+  if (!shapeOf(m, op, ta, tb, tc, &s)) return false;
+  Type ea = ta->elem, eb = tb->elem, ec = tc->elem;
   Tile r(c.size());
   if (ea->isInt() && eb->isInt() && ec->isInt()) {
     unsigned wa = widthOf(ea), wb = widthOf(eb);
@@ -147,16 +151,27 @@ Step tt_dot(Machine &m, Op &op) {
         }
   } else if (ea->isFloat() && eb->isFloat() && ec->isFloat()) {
     if (ea->isFloat(FloatKind::F64) || ec->isFloat(FloatKind::F64)) {
-      floatDot<double>(a, b, c, op, s, false, r);
+      floatDot<double>(a, ea, b, eb, c, ec, s, false, r);
     } else {
       int64_t precision = op.attr("inputPrecision") ? op.intAttr("inputPrecision") : 2;
-      floatDot<float>(a, b, c, op, s, precision == 0 && ea->isFloat(FloatKind::F32), r);
+      floatDot<float>(a, ea, b, eb, c, ec, s, precision == 0 && ea->isFloat(FloatKind::F32), r);
     }
   } else {
-    return m.stop(op, Code::UNSUPPORTED, "not implemented: this mix of operand types");
+    m.stop(op, tessera::Code::UNSUPPORTED, "not implemented: this mix of operand types");
+    return false;
   }
   dotMarks(r, a, b, c, s);
-  return m.out(op, std::move(r));
+  *out = std::move(r);
+  return true;
+}
+
+namespace mean {
+
+Step tt_dot(Machine &m, Op &op) {
+  Tile r;
+  bool ok = dotTiles(m, op, m.in(op, 0), op.operand(0)->type, m.in(op, 1), op.operand(1)->type, m.in(op, 2),
+                     op.operand(2)->type, &r);
+  return ok ? m.out(op, std::move(r)) : Step::Stop;
 }
 
 // ---- dot_scaled -----------------------------------------------------------------------------------------
@@ -314,4 +329,5 @@ Step tt_dot_scaled(Machine &m, Op &op) {
   return m.out(op, std::move(out));
 }
 
-} // namespace tir::interp::mean
+} // namespace mean
+} // namespace tir::interp

@@ -45,6 +45,13 @@ struct Frame {         // one region being executed
   uint32_t region = 0; // scf.while: 0 before, 1 after
 };
 
+/// An allocation of shared or tensor memory (shared.hh).
+struct SharedBuffer {
+  std::vector<uint64_t> cells;
+  std::vector<uint8_t> marks;
+  uint32_t made = 0; // number of the allocation; 0: given back
+};
+
 struct Program {
   int32_t pid[3] = {};
   uint32_t number = 0;
@@ -54,6 +61,10 @@ struct Program {
   std::vector<std::unique_ptr<Activation>> acts;
   Clock clock;
   std::vector<Tile> returned; // results of a region run by runRegion
+  std::vector<SharedBuffer> buffers;
+  std::unordered_map<uint32_t, std::vector<uint32_t>> slots; // op id -> its buffers, oldest first
+  std::unordered_map<uint64_t, Tile> tensormaps;             // address -> descriptor that tensormap_create wrote
+  uint32_t allocations = 0;
 };
 
 class Machine;

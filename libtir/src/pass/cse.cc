@@ -150,7 +150,7 @@ private:
       ++generation;
       return;
     }
-    if (o->info().has(TraitTerminator | TraitSymbol) || !o->numResults()) return;
+    if (o->info().has(TraitTerminator | TraitSymbol) || !o->numResults() || (effects & EffectAllocate)) return;
     uint64_t h = hash(o);
     Op *first = find(o, h, effects & EffectRead);
     if (!first) return push(o, h);
