@@ -37,6 +37,11 @@ tdriver_kernel::~tdriver_kernel() {
   release(device);
 }
 
+tdriver_graph::~tdriver_graph() {
+  if (impl) device->backend->graph_destroy(impl);
+  release(device);
+}
+
 namespace tdriver {
 
 Status from_backend(tdriver_status status, const tdriver_report &report, const char *what) {
@@ -109,6 +114,10 @@ Status register_backend(tdriver_driver *driver, const tdriver_backend *b) {
       !b->event_record || !b->event_wait || !b->event_synchronize || !b->event_query || !b->event_elapsed ||
       !b->kernel_load || !b->kernel_unload || !b->launch)
     return fail(Code::INVALID_ARGUMENT, "back end \"%s\" lacks a function of the table", b->name);
+  if (!b->graph_begin != !b->graph_end || !b->graph_begin != !b->graph_launch ||
+      !b->graph_begin != !b->graph_destroy)
+    return fail(Code::INVALID_ARGUMENT, "back end \"%s\" has some of the functions for graphs, but not all",
+                b->name);
   std::lock_guard guard(driver->lock);
   for (const tdriver_backend *other : driver->backends)
     if (!std::strcmp(other->name, b->name))

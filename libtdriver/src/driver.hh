@@ -7,6 +7,7 @@
 #include "common/tko.hh"
 #include "tdriver/backend.h"
 #include "tdriver/event.h"
+#include "tdriver/graph.h"
 #include "tdriver/launch.h"
 #include <atomic>
 #include <memory>
@@ -27,7 +28,7 @@ struct Handle {
 };
 constexpr uint32_t tag_driver = 0x56524454, tag_device = 0x56454454, tag_memory = 0x4d454d54,
                    tag_stream = 0x52545354, tag_event = 0x544e5645, tag_kernel = 0x4e52454b,
-                   tag_dead = 0xdeadbeef;
+                   tag_graph = 0x48505247, tag_dead = 0xdeadbeef;
 
 template <class T> T *retain(T *object) {
   object->references.fetch_add(1, std::memory_order_relaxed);
@@ -106,6 +107,13 @@ struct tdriver_kernel : tdriver::Handle {
   ~tdriver_kernel();
 };
 
+struct tdriver_graph : tdriver::Handle {
+  tdriver_device *device = nullptr;
+  void *impl = nullptr;
+  tdriver_graph() : Handle(tdriver::tag_graph) {}
+  ~tdriver_graph();
+};
+
 namespace tdriver {
 
 /// A live handle of the right kind, else a status that names the parameter.
@@ -141,6 +149,9 @@ template <class T> Status write_info(T *user, T full, const char *name) {
 /// Checks one launch's arguments against the kernel's promises.
 Status check_arguments(const tessera::tko::Object &object, const void *const *args, uint32_t nargs);
 
+/// Debug mode: pointer arguments that the kernel's device cannot reach, as far as its driver knows.
+Status check_pointers(tdriver_kernel *kernel, const void *const *args, uint32_t nargs);
+
 /// What tt.print writes for one operand of one program, lines and all; public for tests.
 std::string print_text(const tessera::tko::Message &message, const uint32_t grid[3], uint64_t program,
                        const void *values, uint64_t count);
@@ -151,8 +162,21 @@ void host_table(const tdriver_params &params, tdriver_host *host);
 
 Status register_backend(tdriver_driver *driver, const tdriver_backend *backend);
 
+/// One launch that can be repeated.
+struct Launch {
+  tdriver_kernel *kernel;
+  tdriver_stream *stream; // never NULL
+  const uint32_t *grid;
+  const void *const *args;
+  uint32_t nargs;
+  /// `stream` is a back end's stream to use instead.
+  Status start(void *other = nullptr) const;
+};
+Status benchmark(const Launch &launch, const tdriver_benchmark_params &params, tdriver_benchmark_result *result);
+
 /// The built-in back ends.
 const tdriver_backend *cpu_backend();
+const tdriver_backend *cuda_backend();
 const tdriver_backend *null_backend();
 
 } // namespace tdriver

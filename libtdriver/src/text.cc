@@ -150,4 +150,33 @@ Status check_arguments(const Object &o, const void *const *args, uint32_t nargs)
   return {};
 }
 
+Status check_pointers(tdriver_kernel *kernel, const void *const *args, uint32_t nargs) {
+  const tdriver_device *device = kernel->device;
+  const Object &o = kernel->object;
+  if (!device->backend->pointer_info) return {};
+  for (uint32_t i = 0; i < nargs && i < o.arguments.size(); ++i) {
+    const Argument &a = o.arguments[i];
+    if ((a.kind != Kind::ptr && a.kind != Kind::tensordesc) || a.constant) continue;
+    const void *pointer;
+    std::memcpy(&pointer, args[i], sizeof(pointer));
+    if (!pointer) continue; // allowed as long as the kernel does not use it
+    tdriver_pointer_info info = TDRIVER_POINTER_INFO_INIT;
+    tdriver_report report;
+    report.text[0] = 0;
+    TESSERA_TRY(from_backend(device->backend->pointer_info(device->impl, pointer, &info, &report), report,
+                             "asking about a pointer"));
+    if (info.reachable) continue;
+    if (info.kind == TDRIVER_POINTER_UNKNOWN)
+      return fail(Code::INVALID_ARGUMENT,
+                  "kernel %s: argument %u (%s) is %p, which is no memory of device \"%s\"; expected an address "
+                  "from tdriver_memory_alloc or of the vendor's allocator, found host memory or a freed address",
+                  o.entry.c_str(), i, a.name.c_str(), pointer, device->name.c_str());
+    return fail(Code::INVALID_ARGUMENT,
+                "kernel %s: argument %u (%s) is %p, memory of device \"%s:%u\", which device \"%s\" cannot reach",
+                o.entry.c_str(), i, a.name.c_str(), pointer, device->backend->name, info.device_index,
+                device->name.c_str());
+  }
+  return {};
+}
+
 } // namespace tdriver

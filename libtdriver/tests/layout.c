@@ -26,7 +26,14 @@ AT(tdriver_device_info, features, 32);
 AT(tdriver_device_info, capabilities, 40);
 AT(tdriver_device_info, alignment, 52);
 AT(tdriver_device_info, max_programs, 64);
-SIZE(tdriver_device_info, 72);
+AT(tdriver_device_info, target, 72);
+AT(tdriver_device_info, max_grid, 112);
+SIZE(tdriver_device_info, 128);
+SIZE(tdriver_kernel_usage, 32);
+SIZE(tdriver_pointer_info, 40);
+SIZE(tdriver_allocator, 32);
+AT(tdriver_device_record, program, 16);
+SIZE(tdriver_device_record, 32);
 AT(tdriver_kernel_info, entry, 8);
 AT(tdriver_kernel_info, argument_count, 48);
 AT(tdriver_kernel_info, params_size, 64);
@@ -49,6 +56,7 @@ SIZE(tdriver_report, 1024);
 AT(tdriver_backend, name, 8);
 AT(tdriver_backend, memory_alloc, 48);
 AT(tdriver_backend, launch, 184);
-SIZE(tdriver_backend, 192);
+AT(tdriver_backend, stream_wrap, 192);
+SIZE(tdriver_backend, 272);
 
 int main(void) { return 0; }

@@ -97,7 +97,8 @@ static const tdriver_backend table = {TDRIVER_BACKEND_VERSION,
                                       elapsed,
                                       load,
                                       ignore,
-                                      launch};
+                                      launch,
+                                      .stream_wrap = NULL};
 
 TDRIVER_API const tdriver_backend *tdriver_backend_entry(void);
 TDRIVER_API const tdriver_backend *tdriver_backend_entry(void) { return &table; }

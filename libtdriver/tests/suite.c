@@ -47,19 +47,19 @@ static void test_driver(const char *device_name) {
   }
   OK(tdriver_create(NULL, &driver));
   OK(tdriver_device_count(driver, &count));
-  CHECK(count == 2);
+  CHECK(count >= 2); /* GPUs come on top */
   for (i = 0; i < count; ++i) {
     OK(tdriver_device_name(driver, i, &name));
     found += !strcmp(name, device_name);
   }
   CHECK(found == 1);
-  FAILS(TDRIVER_INVALID_ARGUMENT, "index 2", tdriver_device_name(driver, count, &name));
+  FAILS(TDRIVER_INVALID_ARGUMENT, "device index", tdriver_device_name(driver, count, &name));
   FAILS(TDRIVER_INVALID_ARGUMENT, "NULL", tdriver_device_name(driver, 0, NULL));
   FAILS(TDRIVER_INVALID_ARGUMENT, "NULL", tdriver_device_count(NULL, &count));
   FAILS(TDRIVER_INVALID_ARGUMENT, "NULL", tdriver_device_count(driver, NULL));
-  FAILS(TDRIVER_NOT_FOUND, "cpu, null", tdriver_device_open(driver, "tpu", &device));
+  FAILS(TDRIVER_NOT_FOUND, "cpu, cuda", tdriver_device_open(driver, "tpu", &device));
   FAILS(TDRIVER_NOT_FOUND, "1 device", tdriver_device_open(driver, "cpu:7", &device));
-  FAILS(TDRIVER_UNSUPPORTED, "not implemented", tdriver_device_open(driver, "cuda:0", &device));
+  FAILS(TDRIVER_NOT_FOUND, "back end cuda has", tdriver_device_open(driver, "cuda:999", &device));
   FAILS(TDRIVER_UNSUPPORTED, "hip", tdriver_device_open(driver, "hip", &device));
   FAILS(TDRIVER_INVALID_ARGUMENT, "name:index", tdriver_device_open(driver, "cpu:x", &device));
   FAILS(TDRIVER_INVALID_ARGUMENT, "name:index", tdriver_device_open(driver, "cpu:", &device));

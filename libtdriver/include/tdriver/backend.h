@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * libtdriver: what a back end is, and the ABI of CPU kernels. General rules: tdriver/device.h.
  *
- * A back end is one table of functions. The built-in ones are cpu and null; others are registered by the
+ * A back end is one table of functions. The built-in ones are cpu, cuda and null; others are registered by the
  * process, or loaded from a shared library that exports `tdriver_backend_entry`. The library checks arguments
  * before it calls a table, so its functions get valid objects of their own making, sizes in range and
  * non-NULL outputs. They may be called from several threads at once, must not throw, and on failure write a
@@ -11,6 +11,7 @@
 #define TDRIVER_BACKEND_H
 
 #include "tdriver/device.h"
+#include "tdriver/kernel.h"
 #include "tdriver/memory.h"
 
 #ifdef __cplusplus
@@ -81,6 +82,36 @@ typedef struct tdriver_host {
   void (*describe)(void *owner, const tdriver_record *record, tdriver_report *text);
 } tdriver_host;
 
+/* ---- kernels on devices with memory of their own
+ *
+ * A kernel gets the packed buffer of its arguments and then its hidden arguments (docs/kernel-object.md),
+ * which the back end computes at each launch. The hidden argument `record` points to one tdriver_device_record,
+ * zeroed, in memory that host and device both reach. A program that stops takes it (compare and swap of `state`
+ * from 0 to 1), writes the rest, sets `state` to 2, makes all visible to the system, and traps. Since 0.1.
+ */
+typedef struct tdriver_device_record {
+  uint32_t state; /* 0 empty, 1 being filled, 2 complete */
+  uint32_t kind;  /* 1 assert, 2 trap */
+  uint32_t message_id, location_id;
+  uint64_t program; /* linear */
+  uint64_t reserved;
+} tdriver_device_record;
+
+/* Kinds of hidden arguments. Since 0.1. */
+enum {
+  TDRIVER_HIDDEN_SCRATCH = 1,
+  TDRIVER_HIDDEN_RECORD = 2,
+  TDRIVER_HIDDEN_PRINT = 3,
+  TDRIVER_HIDDEN_TENSORMAP = 4,
+  TDRIVER_HIDDEN_DERIVED = 5
+};
+
+typedef struct tdriver_hidden {
+  uint32_t kind, offset, size, alignment; /* place in the parameter buffer, bytes */
+  const void *data;                       /* meaning depends on kind: docs/kernel-object.md */
+  size_t data_size;
+} tdriver_hidden;
+
 /* A loaded kernel object as a back end sees it; everything is borrowed for the call, but `owner`.
  * Since 0.1. */
 typedef struct tdriver_segment {
@@ -98,7 +129,7 @@ typedef struct tdriver_code {
   size_t struct_size;
   void *owner;
   const char *entry, *target;
-  uint32_t code_kind; /* 0 none, 1 CPU image, 2 cubin, 3 PTX, 4 HSACO */
+  uint32_t code_kind; /* 0 none, 1 CPU image, 2 cubin, 3 PTX, 4 HSACO, 5 emulator image */
   uint32_t params_size, hidden_count, threads, shared_bytes, attributes, arena_alignment;
   uint64_t arena_bytes;
   const char *const *features;
@@ -112,6 +143,11 @@ typedef struct tdriver_code {
   size_t import_count;
   const uint64_t *relocations;
   size_t relocation_count;
+  const tdriver_hidden *hidden; /* hidden_count of them, by offset */
+  uint32_t params_end;          /* where the last parameter ends, hidden ones included; not rounded */
+  uint32_t cluster[3];          /* thread blocks of one program */
+  uint32_t grid_map;            /* 0 identity, 1 persistent */
+  uint32_t reserved;
 } tdriver_code;
 
 typedef struct tdriver_launch_config {
@@ -122,8 +158,8 @@ typedef struct tdriver_launch_config {
   const void *params; /* valid during the call only; 16-byte aligned */
 } tdriver_launch_config;
 
-/* The table. `version` is TDRIVER_BACKEND_VERSION, struct_size is sizeof. All functions are required. Since
- * 0.1. */
+/* The table. `version` is TDRIVER_BACKEND_VERSION, struct_size is sizeof. All functions are required but
+ * those behind the line. Since 0.1. */
 typedef struct tdriver_backend {
   uint32_t version;
   uint32_t struct_size;
@@ -162,6 +198,25 @@ typedef struct tdriver_backend {
   void (*kernel_unload)(void *kernel); /* waits for its launches in flight */
   tdriver_status (*launch)(void *kernel, void *stream, const tdriver_launch_config *config,
                            tdriver_report *report);
+
+  /* ---- NULL where the back end cannot do it ---- */
+  /* A stream that somebody else made, by the vendor's handle; stream_destroy leaves that alone. */
+  tdriver_status (*stream_wrap)(void *device, void *native, void **stream, tdriver_report *report);
+  tdriver_status (*stream_native)(void *stream, void **native, tdriver_report *report);
+  /* Loads the code onto the device, which the first launch does otherwise. */
+  tdriver_status (*kernel_prepare)(void *kernel, tdriver_report *report);
+  /* Fills all but struct_size; prepares the kernel. */
+  tdriver_status (*kernel_usage)(void *kernel, tdriver_kernel_usage *usage, tdriver_report *report);
+  /* What a device's driver knows of an address; `kind` UNKNOWN where that is nothing. */
+  tdriver_status (*pointer_info)(void *device, const void *pointer, tdriver_pointer_info *info,
+                                 tdriver_report *report);
+  tdriver_status (*set_allocator)(void *device, const tdriver_allocator *allocator, tdriver_report *report);
+  /* Work given to the stream between the two is not done but kept. graph_end makes it ready to replay. All four
+   * or none. */
+  tdriver_status (*graph_begin)(void *stream, tdriver_report *report);
+  tdriver_status (*graph_end)(void *stream, void **graph, tdriver_report *report);
+  tdriver_status (*graph_launch)(void *graph, void *stream, tdriver_report *report);
+  void (*graph_destroy)(void *graph);
 } tdriver_backend;
 
 /* The function that a back end's shared library exports, by this name: tdriver_backend_entry. Since 0.1. */

@@ -12,7 +12,8 @@
  *    defaults.
  *  - `const char *` results live as long as the object they were asked of.
  *  - After fork() the child may use the driver's cpu and null devices: it builds new threads on first use.
- *    Work that other threads of the parent had in flight is not continued in the child.
+ *    Work that other threads of the parent had in flight is not continued in the child. A cuda device that was
+ *    used, or only counted, before the fork answers DEVICE, "forked after initialisation", in the child.
  */
 #ifndef TDRIVER_DEVICE_H
 #define TDRIVER_DEVICE_H
@@ -40,7 +41,7 @@ enum {
   TDRIVER_LIMIT = 9,            /* a bound was exceeded */
   TDRIVER_COMPILE = 10,         /* not returned by this library */
   TDRIVER_DEVICE = 11,          /* a device or vendor driver failed */
-  TDRIVER_LAUNCH = 12,          /* a kernel stopped with an assert or a trap */
+  TDRIVER_LAUNCH = 12,          /* a kernel stopped with an assert, a trap or a fault */
   TDRIVER_BUSY = 13,            /* not ready yet */
   TDRIVER_INTERNAL = 14         /* a defect of this library */
 };
@@ -74,7 +75,9 @@ TDRIVER_API tdriver_status tdriver_create(const tdriver_params *params, tdriver_
 /* Gives the caller's reference back. Since 0.1. */
 TDRIVER_API void tdriver_destroy(tdriver_driver *driver);
 
-/* How many devices there are: one "cpu", one "null", and those of registered back ends. Since 0.1. */
+/* How many devices there are: one "cpu", one "null", a "cuda" for each GPU that the vendor's driver shows, and
+ * those of registered back ends. Opens the vendor's library. Without one, or without a GPU, there are just
+ * fewer; tdriver_device_open says why. Since 0.1. */
 TDRIVER_API tdriver_status tdriver_device_count(tdriver_driver *driver, uint32_t *count);
 
 /* Name of device number `index`, to give to tdriver_device_open: "cpu", "null", "mine:0". The text lives as
@@ -82,8 +85,8 @@ TDRIVER_API tdriver_status tdriver_device_count(tdriver_driver *driver, uint32_t
 TDRIVER_API tdriver_status tdriver_device_name(tdriver_driver *driver, uint32_t index, const char **name);
 
 /* Opens a device by name: a back end's name, or name:index. The caller owns *device. NOT_FOUND names the
- * devices there are. "cuda:N" and "hip:N" answer UNSUPPORTED with the reason. Opening one twice gives two
- * independent handles. Since 0.1. */
+ * devices there are, or says why a back end has none. "hip:N" answers UNSUPPORTED. Opening one twice gives two
+ * handles; those of one GPU share its (primary) context. Since 0.1. */
 TDRIVER_API tdriver_status tdriver_device_open(tdriver_driver *driver, const char *name,
                                                tdriver_device **device);
 
@@ -99,7 +102,9 @@ enum {
   TDRIVER_CAN_EXECUTE = 1u << 0, /* launches run the kernel (the null device runs nothing) */
   TDRIVER_CAN_MAP_MEMORY =
       1u << 1,                /* device memory may be read and written by the host through its pointer */
-  TDRIVER_CAN_PRINT = 1u << 2 /* tt.print and tt.assert records come back */
+  TDRIVER_CAN_PRINT = 1u << 2,      /* tt.print and tt.assert records come back */
+  TDRIVER_CAN_GRAPH = 1u << 3,      /* tdriver/graph.h */
+  TDRIVER_CAN_TIME_EVENTS = 1u << 4 /* events take the device's time; launches return before they are done */
 };
 
 typedef struct tdriver_device_info {
@@ -114,11 +119,40 @@ typedef struct tdriver_device_info {
   uint32_t alignment;      /* of memory from tdriver_memory_alloc, in bytes */
   uint64_t memory_bytes;   /* total memory of the device; 0 = unknown */
   uint64_t max_programs;   /* largest x * y * z of a grid */
+  const char *target;      /* what to compile for, to run here: "cpu:native", "cuda:90a"; "" where nothing runs */
+  uint64_t l2_bytes;       /* this and all below: 0 = unknown, or does not apply (cpu) */
+  uint32_t capability;     /* cuda: 10 * major + minor, as in 90 */
+  uint32_t units;          /* cuda: multiprocessors */
+  uint32_t max_threads;    /* of one thread block */
+  uint32_t shared_bytes;   /* most dynamic shared memory of a thread block */
+  uint32_t unit_shared_bytes; /* shared memory of a multiprocessor */
+  uint32_t unit_registers;    /* registers of a multiprocessor, 4 bytes each */
+  uint32_t max_grid[3];       /* largest grid in each direction; 0 = bounded by max_programs alone */
+  uint32_t driver_version;    /* the vendor's, cuda: 1000 * major + 10 * minor */
 } tdriver_device_info;
-#define TDRIVER_DEVICE_INFO_INIT {sizeof(tdriver_device_info), NULL, NULL, NULL, NULL, 0u, 0u, 0u, 0u, 0u, 0u}
+#define TDRIVER_DEVICE_INFO_INIT                                                                             \
+  {sizeof(tdriver_device_info), NULL, NULL, NULL, NULL, 0u, 0u, 0u, 0u, 0u, 0u, NULL, 0u, 0u, 0u, 0u, 0u, 0u, \
+   0u, {0u, 0u, 0u}, 0u}
 
 /* Fills *info (its first struct_size bytes). Strings live as long as the device. Since 0.1. */
 TDRIVER_API tdriver_status tdriver_device_get_info(tdriver_device *device, tdriver_device_info *info);
+
+/* Where the scratch memory of launches comes from (kernels that have a `scratch` hidden argument). */
+typedef struct tdriver_allocator {
+  size_t struct_size;
+  void *user;
+  /* `size` bytes of the device, for work that is about to be given to the stream (the vendor's handle). NULL
+   * fails the launch. Called from any thread that launches, also while the stream is captured into a graph: then
+   * the memory must live as long as the graph. */
+  void *(*allocate)(void *user, uint64_t size, uint64_t alignment, void *native_stream);
+  /* The launch has been given to the stream: the memory may be used for work that follows on it. */
+  void (*release)(void *user, void *pointer, uint64_t size, void *native_stream);
+} tdriver_allocator;
+#define TDRIVER_ALLOCATOR_INIT {sizeof(tdriver_allocator), NULL, NULL, NULL}
+
+/* Sets the hook; NULL: the driver's own memory, one block for each stream. Launches of other threads may still be
+ * using the one before. UNSUPPORTED: the device has no scratch (cpu: each thread has an arena). Since 0.1. */
+TDRIVER_API tdriver_status tdriver_device_set_allocator(tdriver_device *device, const tdriver_allocator *allocator);
 
 #ifdef __cplusplus
 }

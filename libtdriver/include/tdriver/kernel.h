@@ -23,6 +23,28 @@ typedef struct tdriver_kernel tdriver_kernel;
 TDRIVER_API tdriver_status tdriver_kernel_load(tdriver_device *device, const void *bytes, size_t size,
                                                tdriver_kernel **kernel);
 
+/* Loads the kernel's code onto its device now. The first launch does it otherwise, which takes milliseconds (PTX:
+ * up to seconds, it is assembled), and is refused while the stream is captured into a graph. May be called again.
+ * UNSUPPORTED, CORRUPT, DEVICE: the vendor's driver refuses the code, with its log. LIMIT: more shared memory,
+ * threads or registers than there are. Since 0.1. */
+TDRIVER_API tdriver_status tdriver_kernel_prepare(tdriver_kernel *kernel);
+
+/* What a kernel uses on its device, as the vendor's driver says. */
+typedef struct tdriver_kernel_usage {
+  size_t struct_size;
+  uint32_t registers;    /* of a thread */
+  uint32_t local_bytes;  /* local memory of a thread: spills and stack */
+  uint32_t static_bytes; /* shared memory that the code itself declares, without tdriver_kernel_info.shared_bytes */
+  uint32_t max_threads;  /* most threads of a block, with these registers */
+  uint32_t resident;     /* thread blocks that a multiprocessor holds at once */
+  uint32_t binary;       /* cuda: capability the loaded code is for, as in 90 */
+} tdriver_kernel_usage;
+#define TDRIVER_KERNEL_USAGE_INIT {sizeof(tdriver_kernel_usage), 0u, 0u, 0u, 0u, 0u, 0u}
+
+/* Prepares the kernel and fills *usage (its first struct_size bytes). UNSUPPORTED on the cpu and null devices. Since
+ * 0.1. */
+TDRIVER_API tdriver_status tdriver_kernel_get_usage(tdriver_kernel *kernel, tdriver_kernel_usage *usage);
+
 /* Waits for the kernel's launches in flight, then unloads it. Since 0.1. */
 TDRIVER_API void tdriver_kernel_unload(tdriver_kernel *kernel);
 

@@ -38,6 +38,27 @@ TDRIVER_API void tdriver_memory_free(tdriver_memory *memory);
 /* The address to give to a kernel, and the size in bytes. Either output may be NULL. Since 0.1. */
 TDRIVER_API tdriver_status tdriver_memory_get(tdriver_memory *memory, void **pointer, uint64_t *size);
 
+/* What an address is. Since 0.1. */
+enum {
+  TDRIVER_POINTER_UNKNOWN = 0, /* nothing that the device's driver made: ordinary host memory, or no memory */
+  TDRIVER_POINTER_DEVICE = 1,
+  TDRIVER_POINTER_PINNED = 2, /* host memory that the device reaches */
+  TDRIVER_POINTER_MANAGED = 3 /* moves between host and device */
+};
+typedef struct tdriver_pointer_info {
+  size_t struct_size;
+  uint32_t kind;         /* TDRIVER_POINTER_… */
+  uint32_t device_index; /* of the back end, where kind is not UNKNOWN */
+  uint32_t reachable;    /* 1: kernels of the device that was asked may use it */
+  uint32_t reserved;
+  uint64_t base, size; /* of the allocation that it lies in; 0 = unknown */
+} tdriver_pointer_info;
+#define TDRIVER_POINTER_INFO_INIT {sizeof(tdriver_pointer_info), 0u, 0u, 0u, 0u, 0u, 0u}
+
+/* Asks what `pointer` is to `device`. UNSUPPORTED where all memory is host memory (cpu, null). Since 0.1. */
+TDRIVER_API tdriver_status tdriver_pointer_get_info(tdriver_device *device, const void *pointer,
+                                                    tdriver_pointer_info *info);
+
 /* The four below are ordered in `stream` (NULL: the device's default stream), check offset and size against
  * the memory, and may return before the bytes have moved: host memory given to them must stay valid, and
  * downloaded bytes may be read, only after a synchronise of that stream or an event after it. On the cpu

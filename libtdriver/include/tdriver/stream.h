@@ -19,6 +19,15 @@ typedef struct tdriver_stream tdriver_stream;
 /* Makes a stream; the caller owns *stream. Since 0.1. */
 TDRIVER_API tdriver_status tdriver_stream_create(tdriver_device *device, tdriver_stream **stream);
 
+/* Makes a handle of a stream that somebody else made: `native` is the vendor's handle (a CUstream; NULL is the
+ * legacy default stream), which must be of the device's primary context and outlive the handle. Destroying the
+ * handle waits for nothing and leaves the stream alone. UNSUPPORTED: the device has no such streams (cpu, null).
+ * Since 0.1. */
+TDRIVER_API tdriver_status tdriver_stream_wrap(tdriver_device *device, void *native, tdriver_stream **stream);
+
+/* The vendor's handle of a stream, borrowed. UNSUPPORTED as above. Since 0.1. */
+TDRIVER_API tdriver_status tdriver_stream_get_native(tdriver_stream *stream, void **native);
+
 /* Waits for the stream's work, then ends it. A failure that nobody asked for is dropped. Since 0.1. */
 TDRIVER_API void tdriver_stream_destroy(tdriver_stream *stream);
 

@@ -34,7 +34,7 @@ Status find_device(tdriver_driver *driver, const char *name, Found *out) {
     *out = {b, index, count};
     return {};
   }
-  if (backend_name == "cuda" || backend_name == "hip")
+  if (backend_name == "hip")
     return fail(Code::UNSUPPORTED, "not implemented: device \"%s\": this version has no %s back end", name,
                 backend_name.c_str());
   return fail(Code::NOT_FOUND, "there is no device \"%s\"; the back ends are %s", name, known.c_str());
@@ -83,7 +83,7 @@ tdriver_status tdriver_create(const tdriver_params *params, tdriver_driver **dri
     return api::error(Code::LIMIT, "tdriver_params.threads is %u, the limit is 4096", p.threads);
   auto *d = new tdriver_driver;
   d->params = p;
-  d->backends = {cpu_backend(), null_backend()};
+  d->backends = {cpu_backend(), cuda_backend(), null_backend()};
   *driver = d;
   return TDRIVER_OK;
 }
@@ -97,6 +97,7 @@ tdriver_status tdriver_device_count(tdriver_driver *driver, uint32_t *count) {
   uint32_t total = 0;
   for (const tdriver_backend *b : driver->backends) {
     tdriver_report report;
+    report.text[0] = 0;
     uint32_t n = 0;
     if (b->device_count(&n, &report) == TDRIVER_OK) total += n;
   }
@@ -164,6 +165,22 @@ tdriver_status tdriver_device_get_info(tdriver_device *device, tdriver_device_in
   full.name = device->name.c_str();
   full.backend = device->backend->name;
   return api::done(write_info(info, full, "tdriver_device_info"));
+}
+
+tdriver_status tdriver_device_set_allocator(tdriver_device *device, const tdriver_allocator *allocator) {
+  TDRIVER_CHECK(expect(device, tag_device, "device"));
+  tdriver_allocator full = TDRIVER_ALLOCATOR_INIT;
+  TDRIVER_CHECK(api::read_params(allocator, &full, "tdriver_allocator"));
+  if (allocator && (!full.allocate || !full.release))
+    return api::error(Code::INVALID_ARGUMENT, "tdriver_allocator.%s is NULL",
+                      full.allocate ? "release" : "allocate");
+  if (!device->backend->set_allocator)
+    return api::error(Code::UNSUPPORTED, "device \"%s\" has no scratch memory", device->name.c_str());
+  tdriver_report report;
+  report.text[0] = 0;
+  return api::done(
+      from_backend(device->backend->set_allocator(device->impl, allocator ? &full : nullptr, &report), report,
+                   "setting the allocator"));
 }
 
 } // extern "C"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "driver.hh"
+#include <algorithm>
 
 using namespace tdriver;
 namespace api = tessera::api;
@@ -22,6 +23,13 @@ Status load_into(tdriver_device *device, tdriver_kernel *kernel) {
   for (const tko::Segment &s : o.image.segments)
     segments.push_back({uint32_t(s.permission), s.offset, s.bytes.size(), s.zero_fill, s.bytes.data()});
   for (const tko::Import &i : o.image.imports) imports.push_back({i.slot, i.name.c_str()});
+  std::vector<tdriver_hidden> hidden;
+  uint32_t end = 0;
+  for (const tko::Argument &a : o.arguments) end = std::max(end, a.offset + a.size);
+  for (const tko::HiddenArgument &h : o.hidden) {
+    hidden.push_back({h.kind, h.offset, h.size, h.alignment, h.data.data(), h.data.size()});
+    end = std::max(end, h.offset + h.size);
+  }
   tdriver_code c = {};
   c.struct_size = sizeof(c);
   c.owner = kernel;
@@ -46,6 +54,10 @@ Status load_into(tdriver_device *device, tdriver_kernel *kernel) {
   c.import_count = imports.size();
   c.relocations = o.image.relocations.data();
   c.relocation_count = o.image.relocations.size();
+  c.hidden = hidden.data();
+  c.params_end = end;
+  for (int d = 0; d < 3; ++d) c.cluster[d] = o.launch.cluster[d];
+  c.grid_map = o.launch.grid_map;
   tdriver_report report;
   report.text[0] = 0;
   return from_backend(device->backend->kernel_load(device->impl, &c, &kernel->impl, &report), report,
@@ -80,6 +92,28 @@ tdriver_status tdriver_kernel_load(tdriver_device *device, const void *bytes, si
 }
 
 void tdriver_kernel_unload(tdriver_kernel *kernel) { release(kernel); }
+
+tdriver_status tdriver_kernel_prepare(tdriver_kernel *kernel) {
+  TDRIVER_CHECK(expect(kernel, tag_kernel, "kernel"));
+  const tdriver_backend *b = kernel->device->backend;
+  if (!b->kernel_prepare) return TDRIVER_OK; // loaded is prepared there
+  tdriver_report report;
+  report.text[0] = 0;
+  return api::done(from_backend(b->kernel_prepare(kernel->impl, &report), report, "preparing a kernel"));
+}
+
+tdriver_status tdriver_kernel_get_usage(tdriver_kernel *kernel, tdriver_kernel_usage *usage) {
+  TDRIVER_CHECK(expect(kernel, tag_kernel, "kernel"));
+  const tdriver_backend *b = kernel->device->backend;
+  if (!b->kernel_usage)
+    return api::error(Code::UNSUPPORTED, "device \"%s\" does not say what a kernel uses",
+                      kernel->device->name.c_str());
+  tdriver_kernel_usage full = TDRIVER_KERNEL_USAGE_INIT;
+  tdriver_report report;
+  report.text[0] = 0;
+  TDRIVER_CHECK(from_backend(b->kernel_usage(kernel->impl, &full, &report), report, "asking a kernel"));
+  return api::done(write_info(usage, full, "tdriver_kernel_usage"));
+}
 
 tdriver_status tdriver_kernel_get_info(tdriver_kernel *kernel, tdriver_kernel_info *info) {
   TDRIVER_CHECK(expect(kernel, tag_kernel, "kernel"));

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The launch path: no allocation, no lookup. Failures are formatted out of line.
 #include "driver.hh"
-#include <algorithm>
 #include <alloca.h>
-#include <ctime>
 
 using namespace tdriver;
 namespace api = tessera::api;
@@ -32,12 +30,13 @@ Status prepare(tdriver_kernel *kernel, tdriver_stream **stream, const uint32_t g
   return {};
 }
 
-tdriver_status start(tdriver_kernel *kernel, tdriver_stream *stream, const uint32_t grid[3],
-                     uint64_t programs, const void *params) {
+tdriver_status start(tdriver_kernel *kernel, void *stream, const uint32_t grid[3], uint64_t programs,
+                     const void *params) {
   tdriver_launch_config config = {
       sizeof(config), {grid[0], grid[1], grid[2]}, kernel->object.params_size, programs, params};
   tdriver_report report;
-  tdriver_status status = kernel->device->backend->launch(kernel->impl, stream->impl, &config, &report);
+  report.text[0] = 0;
+  tdriver_status status = kernel->device->backend->launch(kernel->impl, stream, &config, &report);
   if (status == TDRIVER_OK) [[likely]]
     return status;
   return api::done(from_backend(status, report, "launching"));
@@ -49,14 +48,16 @@ Status check_values(const tko::Object &o, const void *const *args, uint32_t narg
   return bad ? check_arguments(o, args, nargs) : Status{};
 }
 
-tdriver_status launch(tdriver_kernel *kernel, tdriver_stream *stream, const uint32_t grid[3],
-                      const void *const *args, uint32_t nargs) {
+/// `other`: a back end's stream to use instead of `stream`'s.
+inline tdriver_status launch(tdriver_kernel *kernel, tdriver_stream *stream, const uint32_t grid[3],
+                             const void *const *args, uint32_t nargs, void *other) {
   uint64_t programs = 0;
   TDRIVER_CHECK(prepare(kernel, &stream, grid, &programs));
   const tko::Object &o = kernel->object;
-  if (kernel->device->driver->params.debug)
+  if (kernel->device->driver->params.debug) {
     TDRIVER_CHECK(check_arguments(o, args, nargs));
-  else
+    TDRIVER_CHECK(check_pointers(kernel, args, nargs));
+  } else
     TDRIVER_CHECK(check_values(o, args, nargs));
   if (!programs) return TDRIVER_OK;
   // At most 64 KiB (tko::max_params_bytes); padding is zero so that equal arguments give equal bytes.
@@ -73,30 +74,21 @@ tdriver_status launch(tdriver_kernel *kernel, tdriver_stream *stream, const uint
     else
       std::memcpy(params + a.offset, args[i], a.size);
   }
-  return start(kernel, stream, grid, programs, params);
-}
-
-double nanoseconds() {
-  timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return double(t.tv_sec) * 1e9 + double(t.tv_nsec);
-}
-
-/// Of sorted samples, linearly interpolated.
-double quantile(const std::vector<double> &sorted, double q) {
-  double place = q * double(sorted.size() - 1);
-  size_t low = size_t(place);
-  size_t high = std::min(low + 1, sorted.size() - 1);
-  return sorted[low] + (sorted[high] - sorted[low]) * (place - double(low));
+  return start(kernel, other ? other : stream->impl, grid, programs, params);
 }
 
 } // namespace
+
+Status tdriver::Launch::start(void *other) const {
+  tdriver_status status = launch(kernel, stream, grid, args, nargs, other);
+  return status == TDRIVER_OK ? Status{} : Status{Code(status), api::last_message()};
+}
 
 extern "C" {
 
 tdriver_status tdriver_launch(tdriver_kernel *kernel, tdriver_stream *stream, const uint32_t grid[3],
                               const void *const *args, uint32_t nargs) {
-  return launch(kernel, stream, grid, args, nargs);
+  return launch(kernel, stream, grid, args, nargs, nullptr);
 }
 
 tdriver_status tdriver_launch_packed(tdriver_kernel *kernel, tdriver_stream *stream, const uint32_t grid[3],
@@ -113,6 +105,7 @@ tdriver_status tdriver_launch_packed(tdriver_kernel *kernel, tdriver_stream *str
     for (size_t i = 0; i < args.size(); ++i)
       args[i] = o.arguments[i].constant ? nullptr : static_cast<const char *>(params) + o.arguments[i].offset;
     TDRIVER_CHECK(check_arguments(o, args.data(), uint32_t(args.size())));
+    TDRIVER_CHECK(check_pointers(kernel, args.data(), uint32_t(args.size())));
   }
   if (!programs) return TDRIVER_OK;
   if (reinterpret_cast<uintptr_t>(params) & 15) {
@@ -120,7 +113,7 @@ tdriver_status tdriver_launch_packed(tdriver_kernel *kernel, tdriver_stream *str
     char *aligned = raw + (-reinterpret_cast<uintptr_t>(raw) & 63);
     params = std::memcpy(aligned, params, size);
   }
-  return start(kernel, stream, grid, programs, params);
+  return start(kernel, stream->impl, grid, programs, params);
 }
 
 tdriver_status tdriver_benchmark(tdriver_kernel *kernel, tdriver_stream *stream, const uint32_t grid[3],
@@ -131,49 +124,8 @@ tdriver_status tdriver_benchmark(tdriver_kernel *kernel, tdriver_stream *stream,
   if (!result) return api::error(Code::INVALID_ARGUMENT, "result is NULL");
   tdriver_benchmark_params p = TDRIVER_BENCHMARK_PARAMS_INIT;
   TDRIVER_CHECK(api::read_params(params, &p, "tdriver_benchmark_params"));
-  constexpr uint32_t limit = 1000000;
-  if (p.warmup > limit || p.repetitions > limit || p.inner > limit || p.time_ms > limit ||
-      p.flush_bytes > uint64_t(1) << 30)
-    return api::error(Code::LIMIT,
-                      "tdriver_benchmark_params: warmup %u, repetitions %u, inner %u, time_ms %u (limit "
-                      "%u), flush_bytes %llu (limit 2^30)",
-                      p.warmup, p.repetitions, p.inner, p.time_ms, limit, (unsigned long long)p.flush_bytes);
-  if (p.sample_capacity && !p.samples)
-    return api::error(Code::INVALID_ARGUMENT,
-                      "tdriver_benchmark_params.samples is NULL, but has a capacity of %u",
-                      p.sample_capacity);
-  uint32_t warmup = p.warmup ? p.warmup : 3, inner = p.inner ? p.inner : 1;
-  double budget = (p.time_ms ? p.time_ms : 200) * 1e6;
-
-  auto once = [&](uint32_t times) -> tdriver_status {
-    for (uint32_t i = 0; i < times; ++i)
-      if (tdriver_status s = launch(kernel, stream, grid, args, nargs)) return s;
-    return tdriver_stream_synchronize(stream);
-  };
-  for (uint32_t i = 0; i < warmup; ++i)
-    if (tdriver_status s = once(1)) return s;
-  std::vector<char> flush(p.flush_bytes);
-  std::vector<double> samples;
-  double begin = nanoseconds(), sum = 0;
-  for (uint32_t i = 0;; ++i) {
-    if (p.repetitions ? i >= p.repetitions : i >= 15 && (i >= 10000 || nanoseconds() - begin >= budget))
-      break;
-    for (size_t j = 0; j < flush.size(); j += 64) flush[j] = char(flush[j] + 1);
-    double from = nanoseconds();
-    if (tdriver_status s = once(inner)) return s;
-    samples.push_back((nanoseconds() - from) / inner);
-    sum += samples.back();
-    if (i < p.sample_capacity) p.samples[i] = samples.back();
-  }
-  std::sort(samples.begin(), samples.end());
   tdriver_benchmark_result full = TDRIVER_BENCHMARK_RESULT_INIT;
-  full.count = uint32_t(samples.size());
-  full.minimum = samples.front();
-  full.quartile1 = quantile(samples, 0.25);
-  full.median = quantile(samples, 0.5);
-  full.quartile3 = quantile(samples, 0.75);
-  full.maximum = samples.back();
-  full.mean = sum / double(samples.size());
+  TDRIVER_CHECK(benchmark(Launch{kernel, stream, grid, args, nargs}, p, &full));
   return api::done(write_info(result, full, "tdriver_benchmark_result"));
 }
 

@@ -84,6 +84,19 @@ tdriver_status tdriver_memory_get(tdriver_memory *memory, void **pointer, uint64
   return TDRIVER_OK;
 }
 
+tdriver_status tdriver_pointer_get_info(tdriver_device *device, const void *pointer,
+                                        tdriver_pointer_info *info) {
+  TDRIVER_CHECK(expect(device, tag_device, "device"));
+  if (!device->backend->pointer_info)
+    return api::error(Code::UNSUPPORTED, "device \"%s\" uses host memory", device->name.c_str());
+  tdriver_pointer_info full = TDRIVER_POINTER_INFO_INIT;
+  tdriver_report report;
+  report.text[0] = 0;
+  TDRIVER_CHECK(from_backend(device->backend->pointer_info(device->impl, pointer, &full, &report), report,
+                             "asking about a pointer"));
+  return api::done(write_info(info, full, "tdriver_pointer_info"));
+}
+
 tdriver_status tdriver_memory_copy(tdriver_stream *stream, tdriver_memory *to, uint64_t to_offset,
                                    tdriver_memory *from, uint64_t from_offset, uint64_t size) {
   TDRIVER_CHECK(check_range(to, "to", to_offset, size));

@@ -36,6 +36,16 @@ constexpr tdriver_backend table = {
     kernel_load,
     kernel_unload,
     launch,
+    nullptr, // streams of a vendor, and all below: none
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
 };
 
 } // namespace

@@ -22,6 +22,7 @@ void device_close(void *device) {}
 tdriver_status device_info(void *device, tdriver_device_info *info, tdriver_report *report) {
   info->description = "null device: loads every kernel, executes nothing";
   info->features = "";
+  info->target = "";
   info->capabilities = TDRIVER_CAN_MAP_MEMORY;
   info->alignment = 64;
   info->max_programs = uint64_t(1) << 62;
