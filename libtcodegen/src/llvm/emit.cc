@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 // From an LLVM module to an object: the one place that configures LLVM's passes and code generator.
 #include "emit.hh"
+#include "diagnostics.hh"
 #include "workarounds.hh"
 #include "legal.hh"
 #include "llvm/Analysis/TargetLibraryInfo.h"
-#include "llvm/IR/DiagnosticInfo.h"
-#include "llvm/IR/DiagnosticPrinter.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Verifier.h"
 #include "llvm/MC/TargetRegistry.h"
@@ -58,6 +57,15 @@ void on_fatal_error(void *, const char *reason, bool) {
   std::abort();
 }
 
+} // namespace
+
+void install_crash_handler() {
+  static std::once_flag once;
+  std::call_once(once, [] { install_fatal_error_handler(on_fatal_error); });
+}
+
+namespace {
+
 const Target *x86_target() {
   static std::once_flag once;
   static const Target *target;
@@ -66,7 +74,7 @@ const Target *x86_target() {
     LLVMInitializeX86Target();
     LLVMInitializeX86TargetMC();
     LLVMInitializeX86AsmPrinter();
-    install_fatal_error_handler(on_fatal_error);
+    install_crash_handler();
     std::string error;
     target = TargetRegistry::lookupTarget(Triple(triple_name), error);
   });
@@ -91,41 +99,6 @@ Result<std::unique_ptr<TargetMachine>> make_machine(const CpuTarget &t, const Em
   if (!machine) return fail(Code::INTERNAL, "LLVM gave no target machine for '%s'", to_string(t).c_str());
   return machine;
 }
-
-/// Collects what LLVM reports through the context, so that an error becomes a status and nothing is printed.
-class Diagnostics final : public DiagnosticHandler {
-public:
-  explicit Diagnostics(std::string *errors) : errors(errors) {}
-  bool handleDiagnostics(const DiagnosticInfo &info) override {
-    if (info.getSeverity() != DS_Error) return true; // warnings and remarks of LLVM concern its own passes
-    raw_string_ostream out(*errors);
-    if (!errors->empty()) out << "; ";
-    DiagnosticPrinterRawOStream printer(out);
-    info.print(printer);
-    return true;
-  }
-  bool isAnyRemarkEnabled() const override { return false; }
-
-private:
-  std::string *errors;
-};
-
-class DiagnosticScope {
-public:
-  explicit DiagnosticScope(LLVMContext &context) : context(context), saved(context.getDiagnosticHandler()) {
-    context.setDiagnosticHandler(std::make_unique<Diagnostics>(&errors));
-  }
-  ~DiagnosticScope() { context.setDiagnosticHandler(std::move(saved)); }
-  Status status(const EmitOptions &options) const {
-    if (errors.empty()) return {};
-    return fail(Code::COMPILE, "LLVM, kernel '%s': %s", options.kernel, errors.c_str());
-  }
-
-private:
-  LLVMContext &context;
-  std::unique_ptr<DiagnosticHandler> saved;
-  std::string errors;
-};
 
 /// No builtin is known by name: a call to an import stays the call that was emitted.
 TargetLibraryInfoImpl no_library() {
@@ -193,7 +166,7 @@ Status codegen(Module &module, const CpuTarget &target, const EmitOptions &optio
   if (machine.value->addPassesToEmitFile(passes, stream, nullptr, type))
     return fail(Code::INTERNAL, "LLVM's X86 target cannot write this kind of file");
   passes.run(module);
-  return diagnostics.status(options);
+  return diagnostics.status(options.kernel);
 }
 
 } // namespace
@@ -215,7 +188,7 @@ Status prepare_module(Module &module, const CpuTarget &target) {
 
 Status optimize(Module &module, const CpuTarget &target, std::string_view entry, const EmitOptions &options) {
   CrashContext crash(options.kernel, "optimize");
-  TESSERA_TRY(check_legal(module));
+  if (!options.emulator) TESSERA_TRY(check_legal(module));
   if (!module.getFunction(StringRef(entry.data(), entry.size())))
     return fail(Code::INTERNAL, "the module has no function '%.*s'", int(entry.size()), entry.data());
   auto machine = make_machine(target, options);
@@ -230,7 +203,7 @@ Status optimize(Module &module, const CpuTarget &target, std::string_view entry,
   DiagnosticScope diagnostics(module.getContext());
   run_passes(module, *machine.value);
   avoid_known_defects(module);
-  return diagnostics.status(options);
+  return diagnostics.status(options.kernel);
 }
 
 Result<std::string> emit_object(Module &module, const CpuTarget &target, const EmitOptions &options) {

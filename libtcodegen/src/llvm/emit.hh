@@ -19,6 +19,7 @@ struct EmitOptions {
   int codegen_level = 2;      // 0 … 3: effort of instruction selection and scheduling
   bool verify = true;         // run LLVM's verifier first: a broken module is INTERNAL, not a crash
   const char *kernel = "";    // named in a message if LLVM ends the process; must outlive the call
+  bool emulator = false;      // an emulator image: check_legal is left out, its imports are admitted
 };
 
 /// Sets triple and data layout. Call it before building functions, so that sizes and alignments are right.
@@ -39,11 +40,16 @@ std::string print_llir(const llvm::Module &module);
 
 /// Lays the object out as a flat image: one rx segment (code, constants), at most one relro segment (GOT).
 /// An external name outside the kernel ABI's import table, thread-local storage, a constructor or a writable
-/// global is COMPILE, named.
-tessera::Result<tessera::tko::Image> link_image(std::string_view object, std::string_view entry);
+/// global is COMPILE, named. `emulator` admits common/emu_imports.inc too.
+tessera::Result<tessera::tko::Image> link_image(std::string_view object, std::string_view entry,
+                                                bool emulator = false);
 
 /// Of the LLVM that is loaded, "22.1.8".
 std::string llvm_version();
+
+/// What LLVM does when it must end the process: says whose compilation it was (CrashContext). Once per process, before
+/// the first use of any target.
+void install_crash_handler();
 
 /// Names the compilation that this thread runs: for the message that is written if LLVM ends the process.
 /// `sink` may be NULL (then stderr). Nested use is fine; both pointers must outlive the scope.
