@@ -26,7 +26,8 @@ enum {
   TIR_ATTR_SYMBOL = 11,     /* @name */
   TIR_ATTR_ENUM = 12,       /* an enum of the op table: value and spelling */
   TIR_ATTR_OPAQUE = 13,     /* any other attribute, kept as text */
-  TIR_ATTR_LOC = 14         /* a location used as attribute */
+  TIR_ATTR_LOC = 14,        /* a location used as attribute */
+  TIR_ATTR_ENCODING = 15    /* a layout: #ttg.blocked<{...}> and its kin (layout.h reads them) */
 };
 
 /* ---- construction ---- */
@@ -54,6 +55,8 @@ TIR_API tir_attr tir_attr_dense_array(tir_type element, uint32_t count, const in
 TIR_API tir_attr tir_attr_symbol(tir_context *context, const char *name);
 /* An enum value as the op table spells it. */
 TIR_API tir_attr tir_attr_enum(tir_context *context, int64_t value, const char *spelling);
+/* A dialect attribute from its text without '#'. Text that spells a layout (`ttg.blocked<{...}>`, no aliases inside)
+ * gives an attribute of kind TIR_ATTR_ENCODING in canonical spelling, or NULL if the layout is malformed. */
 TIR_API tir_attr tir_attr_opaque(tir_context *context, const char *text);
 TIR_API tir_attr tir_attr_loc(tir_loc loc);
 
@@ -66,7 +69,7 @@ TIR_API tir_type tir_attr_get_type(tir_attr attr);
 TIR_API tir_status tir_attr_get_int(tir_attr attr, int64_t *out);
 /* Bits of a float attribute. Errors: INVALID_ARGUMENT. */
 TIR_API tir_status tir_attr_get_float_bits(tir_attr attr, uint64_t *out);
-/* Text of a string, symbol, enum or opaque attribute; NUL-terminated, but may hold NULs: *size (may be NULL) is
+/* Text of a string, symbol, enum, opaque or encoding attribute; NUL-terminated, but may hold NULs: *size (may be NULL) is
  * the length. */
 TIR_API const char *tir_attr_get_text(tir_attr attr, size_t *size);
 /* Entries of an array, dict, dense array; stored elements of a dense attribute (1 when it is a splat). */

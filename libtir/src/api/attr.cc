@@ -8,6 +8,7 @@ using namespace tir;
 using tessera::Code;
 namespace api = tessera::api;
 
+static_assert(TIR_ATTR_ENCODING == static_cast<uint32_t>(AttrKind::Encoding) + 1);
 static_assert(TIR_ATTR_LOC == static_cast<uint32_t>(AttrKind::LocA) + 1);
 static_assert(TIR_ATTR_DENSE == static_cast<uint32_t>(AttrKind::Dense) + 1);
 static_assert(TIR_ATTR_SYMBOL == static_cast<uint32_t>(AttrKind::Symbol) + 1);
@@ -128,7 +129,9 @@ tir_attr tir_attr_enum(tir_context *context, int64_t value, const char *spelling
 }
 tir_attr tir_attr_opaque(tir_context *context, const char *text) {
   if (!context || !text) return bad("tir_attr_opaque: %s is NULL", context ? "text" : "context");
-  return wrap(unwrap(context)->opaqueAttr(text));
+  std::string why;
+  Attr a = unwrap(context)->dialectAttr(text, &why);
+  return a ? wrap(a) : bad("tir_attr_opaque: %s", why.c_str());
 }
 tir_attr tir_attr_loc(tir_loc loc) {
   return loc ? wrap(unwrap(loc)->ctx->locAttr(unwrap(loc))) : bad("tir_attr_loc: loc is NULL");

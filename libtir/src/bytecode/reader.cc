@@ -269,7 +269,13 @@ struct Reader {
     }
     case Entry::String: return ctx.string(str(strings).view());
     case Entry::Symbol: return ctx.symbol(str(strings).view());
-    case Entry::OpaqueAttr: return ctx.opaqueAttr(str(strings).view());
+    case Entry::OpaqueAttr: { // encodings too
+      std::string why;
+      Str text = str(strings);
+      if (b.bad) return nullptr;
+      Attr a = ctx.dialectAttr(text.view(), &why);
+      return a ? a : (b.fail_(why.c_str(), from), nullptr);
+    }
     case Entry::TypeAttr: {
       Type t = type();
       return b.bad ? nullptr : ctx.typeAttr(t);

@@ -159,6 +159,7 @@ struct Writer {
     case AttrKind::String:
     case AttrKind::Symbol:
     case AttrKind::Opaque:
+    case AttrKind::Encoding: // its text, which says it all
       kind(a->kind == AttrKind::String ? Entry::String : a->kind == AttrKind::Symbol ? Entry::Symbol : Entry::OpaqueAttr);
       b.num(strings.add(a->text));
       break;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Uniquing of strings, types, attributes and locations; construction helpers; diagnostics.
 #include "context.hh"
+#include "layout/encoding.hh"
 #include <algorithm>
+#include <deque>
 
 namespace tir {
 
@@ -151,6 +153,7 @@ struct Context::Tables {
   Table<TypeData> types;
   Table<AttrData> attrs;
   Table<LocData> locs;
+  std::deque<Encoding> encodings;
   Type ints[65] = {};              // signless, by width
   Type floats[kFloatKinds] = {};
   Type index = nullptr;
@@ -356,6 +359,20 @@ Attr Context::enumeration(int64_t value, std::string_view spelling) {
 }
 Attr Context::opaqueAttr(std::string_view text) {
   return unique(AttrData{.kind = AttrKind::Opaque, .text = str(text)});
+}
+Attr Context::dialectAttr(std::string_view text, std::string *why) {
+  Attr a = parseEncoding(*this, text, why);
+  return a || !why->empty() ? a : opaqueAttr(text);
+}
+Attr Context::encoding(std::string_view text, Encoding &&fields) {
+  Attr parent = fields.parent;
+  uint32_t before = tables->attrs.count;
+  Attr a = unique(AttrData{.kind = AttrKind::Encoding, .text = str(text), .attrs = {&parent, parent ? 1u : 0u}});
+  if (tables->attrs.count != before) {
+    tables->encodings.push_back(std::move(fields));
+    const_cast<AttrData *>(a)->encoding = &tables->encodings.back();
+  }
+  return a;
 }
 Attr Context::locAttr(Loc l) { return unique(AttrData{.kind = AttrKind::LocA, .loc = l}); }
 

@@ -58,7 +58,12 @@ public:
   Attr denseArray(Type elem, Span<int64_t> v);
   Attr symbol(std::string_view name);
   Attr enumeration(int64_t value, std::string_view spelling);
-  Attr opaqueAttr(std::string_view text);
+  Attr opaqueAttr(std::string_view text); // kept as text, also where it spells an encoding
+  /// `ttg.blocked<{…}>` and its kin become encodings, all else opaque attributes. Null with a reason in *why if it
+  /// is a malformed encoding.
+  Attr dialectAttr(std::string_view text, std::string *why);
+  /// For layout/encoding_text.cc: `text` is the canonical spelling of `fields`.
+  Attr encoding(std::string_view text, Encoding &&fields);
   Attr locAttr(Loc l);
 
   // locations

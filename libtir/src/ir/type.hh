@@ -10,6 +10,7 @@ class Context;
 struct TypeData;
 struct AttrData;
 struct LocData;
+struct Encoding;
 
 using Type = const TypeData *; // nullptr = no type
 using Attr = const AttrData *; // nullptr = no attribute
@@ -111,6 +112,7 @@ enum class AttrKind : uint8_t {
   Enum,   // an enum of the op table (ival = value, text = spelling, type null)
   Opaque, // any other dialect attribute, normalised text after '#' (`#ttg.blocked<{…}>`, `#llvm.loop_annotation<…>`)
   LocA,   // loc(…) used as attribute (loc)
+  Encoding, // a layout (encoding; text = canonical spelling after '#'; attrs = [parent] of a slice or dot operand)
 };
 
 struct NamedAttr {
@@ -130,6 +132,7 @@ struct AttrData {
   Span<uint64_t> bits{};   // Dense: element bits, zero-extended to 64 (1 entry when splat)
   Span<int64_t> ints{};    // DenseArray
   Loc loc = nullptr;     // LocA
+  const tir::Encoding *encoding = nullptr; // Encoding: fields, owned by the context (layout/encoding.hh)
   Context *ctx = nullptr;
   uint32_t id = 0;
   uint32_t depth = 0;

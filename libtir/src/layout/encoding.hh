@@ -32,7 +32,9 @@ struct Encoding {
   unsigned vec = 1, perPhase = 1, maxPhase = 1;
   unsigned swizzlingByteWidth = 0, elementBitWidth = 0, rank = 0;
   bool transposed = false, fp4Padded = false;
+  bool generic = false;               // Linear: spelled #ttg.generic_linear (bases of any form)
   std::optional<LinearLayout> linear; // Linear, SharedLinear: as given (tensor shape may be larger or smaller)
+  std::string padding;                // PaddedShared: what stands behind its name
   unsigned alignment = 16;
   std::vector<std::vector<unsigned>> cgaBases; // CGALayout bases (block bits), empty = one CTA
 };
@@ -40,7 +42,17 @@ struct Encoding {
 /// The fields of an encoding attribute; null for any other attribute (or none).
 const Encoding *encodingOf(Attr a);
 
-// Constructors; the spelling is Triton 3.9's.
+/// Dimensions of the tensors it lays out; 0 if unknown (SharedMemory, a parent of an unknown kind).
+unsigned encodingRank(const Encoding &e);
+/// Are the fields a possible encoding? If not, *why (may be null) says what is wrong.
+bool checkEncoding(const Encoding &e, std::string *why);
+/// The canonical spelling, without '#'.
+std::string encodingText(const Encoding &e);
+/// `ttg.blocked<{…}>` (without '#', no aliases inside). Null with an empty *why for an attribute of another kind;
+/// null with a reason for one that is malformed.
+Attr parseEncoding(Context &ctx, std::string_view text, std::string *why);
+
+// Constructors; the spelling is Triton 3.9's. Null if checkEncoding refuses the fields.
 Attr encodingAttr(Context &ctx, const Encoding &e); // uniques by spelling; fills what can be derived
 Attr blockedAttr(Context &ctx, std::vector<unsigned> sizePerThread, std::vector<unsigned> threadsPerWarp,
                  std::vector<unsigned> warpsPerCTA, std::vector<unsigned> order);

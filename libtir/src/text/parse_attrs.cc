@@ -244,7 +244,9 @@ Attr Parser::hashAttr() {
   bool body = *tok.end == '<';
   advance();
   if (body && !balanced(text)) return nullptr;
-  return ctx.opaqueAttr(text);
+  std::string why;
+  Attr a = ctx.dialectAttr(text, &why);
+  return a ? a : (error(t, "%s", why.c_str()), nullptr);
 }
 
 // array<i32: 1, 2>, array<i32>

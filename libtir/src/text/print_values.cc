@@ -246,6 +246,21 @@ void Printer::opaque(std::string_view s) {
   out += s;
 }
 
+// A parent that has an alias is written by it.
+void Printer::encoding(Attr a) {
+  std::string_view s = a->text.view();
+  out += '#';
+  if (!a->attrs.empty()) {
+    std::string_view parent = a->attrs[0]->text.view();
+    size_t at = s.find('#');
+    if (at == std::string_view::npos || s.substr(at + 1, parent.size()) != parent) return void(out += s);
+    out += s.substr(0, at);
+    attr(a->attrs[0]);
+    s.remove_prefix(at + 1 + parent.size());
+  }
+  out += s;
+}
+
 void Printer::attr(Attr a, bool elide) {
   if (!a) {
     out += "<no attribute>";
@@ -310,6 +325,7 @@ void Printer::attr(Attr a, bool elide) {
     out += '#';
     opaque(a->text.view());
     break;
+  case AttrKind::Encoding: encoding(a); break;
   case AttrKind::LocA:
     out += "loc(";
     locBody(a->loc, 0);

@@ -33,7 +33,8 @@ Printer::Printer(Context &c, const Module *m, const PrintOptions &o, std::string
       continue;
     }
     attrAliases.try_emplace(a.attr, a.name);
-    if (a.attr->kind == AttrKind::Opaque && nestedAliases.size() < 64) nestedAliases.push_back(&a);
+    bool nests = a.attr->kind == AttrKind::Opaque || a.attr->kind == AttrKind::Encoding;
+    if (nests && nestedAliases.size() < 64) nestedAliases.push_back(&a);
   }
   names.resize(m->num_values);
   blockNumbers.resize(m->num_blocks);

@@ -50,6 +50,7 @@ private:
   void element(Type elem, uint64_t bits);
   void intValue(int64_t v, Type t);
   void opaque(std::string_view text);
+  void encoding(Attr a);
   void dict(Span<NamedAttr> entries);
   void entry(Str name, Attr value, const AttrInfo *info);
   void enumAttr(Attr a, const AttrInfo *info, bool in_dict);
