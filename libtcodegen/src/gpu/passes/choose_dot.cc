@@ -98,9 +98,10 @@ DotChoice fma(const DotQuery &q, const char *why) {
   c.acc = q.blocked ? q.blocked : blockedFor(ctx, q.acc->shape, q.numWarps);
   c.a = dotOpAttr(ctx, 0, c.acc, 0);
   c.b = dotOpAttr(ctx, 1, c.acc, 0);
-  c.aElem = q.a->elem;
-  c.bElem = q.b->elem;
-  c.accElem = q.acc->elem;
+  auto operand = [&](Type t) { return isFp8(t) ? ctx.floatType(FloatKind::F16) : t; }; // exact
+  c.aElem = operand(q.a->elem);
+  c.bElem = operand(q.b->elem);
+  c.accElem = q.acc->elem->isFloat(FloatKind::BF16) ? ctx.f32() : q.acc->elem;
   return c;
 }
 
@@ -125,9 +126,7 @@ Attr dotSharedEncoding(Context &ctx, Attr dotOp, Span<int64_t> shape, unsigned e
   // Rows are read 16 bytes at a time by ldmatrix (also transposed, 16-bit types), 8 rows at once. Otherwise a read
   // takes kWidth elements along K from 8 rows, or single elements across 8 columns of 4 rows.
   bool kMinor = order[0] == kDim;
-  unsigned vec = kMinor || elementBits == 16 ? 128 / elementBits : std::max(1u, 8u * 4 / std::max(4u, 32 / elementBits));
-  if (!kMinor && elementBits != 16) vec = 8;
-  vec = std::min<uint64_t>(vec, minor);
+  unsigned vec = std::min<uint64_t>(kMinor || elementBits == 16 ? 128 / elementBits : 8, minor);
   unsigned perPhase = std::max<uint64_t>(1, 1024 / (minor * elementBits));
   unsigned rows = kMinor || elementBits == 16 ? 8 : elementBits == 8 ? 16 : 4;
   unsigned maxPhase = std::max<uint64_t>(1, std::min<uint64_t>(rows / std::min(rows, perPhase), minor / vec));

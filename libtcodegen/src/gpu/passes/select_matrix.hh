@@ -37,6 +37,9 @@ struct DotChoice {
   const char *why = "";            // Fma or Mma: why nothing faster, for the remark
 };
 
+/// What chooseDot has to know of a tt.dot whose types have encodings.
+DotQuery queryOf(tir::Op *dot, unsigned numWarps, const GpuOptions &o);
+
 /// Never fails: what no matrix instruction takes is FMA. `q.acc`'s context makes the attributes.
 DotChoice chooseDot(const DotQuery &q);
 
