@@ -77,12 +77,20 @@ Status mma(const Primitive &p, Value **result) {
 
 // ---- wgmma ----
 
-Status wgmma_order(const Primitive &p, Value **) {
+/// `wait` passes its operands on, so that what uses the accumulators cannot move in front of it.
+Status wgmma_order(const Primitive &p, Value **result) {
   TESSERA_TRY(p.need_specific(90, 80));
   StringRef op = p.field(1);
   std::string text = op == "fence" ? "wgmma.fence.sync.aligned;" : op == "commit" ? "wgmma.commit_group.sync.aligned;"
                                    : "wgmma.wait_group.sync.aligned " + p.field(2).str() + ";";
-  Asm(p.b).emit(text, Asm::effects, true);
+  Asm a(p.b);
+  if (p.args()) {
+    if (op != "wait" || !result_is(p.type(), p.args(), p.arg(0)->getType())) return p.wrong("as many results as operands");
+    for (unsigned i = 0; i < p.args(); ++i) a.out(p.arg(i)->getType());
+    for (unsigned i = 0; i < p.args(); ++i) a.tied(i, p.arg(i));
+  }
+  Value *v = a.emit(text, Asm::effects, true);
+  if (p.args()) *result = v;
   return {};
 }
 
