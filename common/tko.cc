@@ -572,7 +572,7 @@ Status check(const Object &o) {
   if (!power_of_two(o.arena_alignment) || o.arena_alignment > max_alignment)
     BAD("arena alignment %u", o.arena_alignment);
   if (o.code_kind > CodeKind::last) BAD("code kind %u", unsigned(o.code_kind));
-  if (o.code_kind == CodeKind::cpu_image) {
+  if (has_image(o.code_kind)) {
     if (!o.code.empty()) BAD("a CPU image and other code");
     TESSERA_TRY(check_image(o.image));
   } else if (!o.image.segments.empty() || !o.image.imports.empty() || !o.image.relocations.empty() ||
@@ -603,7 +603,7 @@ Result<std::vector<uint8_t>> write(const Object &o) {
     w.u32(uint32_t(o.locations.size()));
     for (const std::string &l : o.locations) w.string(l);
   }
-  if (o.code_kind == CodeKind::cpu_image) {
+  if (has_image(o.code_kind)) {
     write_image(o.image, section(tag_image));
     Writer &data = section(tag_data);
     for (const Segment &s : o.image.segments) data.raw(s.bytes.data(), s.bytes.size());
@@ -698,7 +698,7 @@ Result<Object> read(const void *bytes, size_t size) {
     if (!s.ok()) return s;
   }
   if (!meta) return fail(Code::CORRUPT, "kernel object: offset %zu: no metadata section", header_bytes);
-  if ((image != nullptr) != (o.code_kind == CodeKind::cpu_image) || (image && !data))
+  if ((image != nullptr) != has_image(o.code_kind) || (image && !data))
     return fail(Code::CORRUPT, "kernel object: offset %zu: the sections do not fit code kind %u",
                 header_bytes, unsigned(o.code_kind));
   if (image) {

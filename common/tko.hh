@@ -117,7 +117,9 @@ struct Image {
       relocations; // 8-byte aligned relro slots that hold an image offset; the base is added
 };
 
-enum class CodeKind : uint8_t { none = 0, cpu_image = 1, cubin = 2, ptx = 3, hsaco = 4, last = hsaco };
+enum class CodeKind : uint8_t { none = 0, cpu_image = 1, cubin = 2, ptx = 3, hsaco = 4, emu_image = 5, last = emu_image };
+/// Kinds whose code is `Object::image`: CPU code that runs a kernel, or a thread of one (emu).
+constexpr bool has_image(CodeKind kind) { return kind == CodeKind::cpu_image || kind == CodeKind::emu_image; }
 
 enum class MessageKind : uint8_t {
   assertion = 1, // text: the message of tt.assert
@@ -160,7 +162,7 @@ struct Object {
   uint32_t arena_alignment = 64;
   uint32_t registers = 0, spill_bytes = 0; // information; 0 = not known
   CodeKind code_kind = CodeKind::none;
-  Image image;               // code_kind cpu_image
+  Image image;               // code_kind cpu_image, emu_image
   std::vector<uint8_t> code; // the other code kinds
   std::vector<Message> messages;
   std::vector<std::string> locations; // "file:line:column", inlined callers after it; by location_id

@@ -48,15 +48,15 @@ static Json object_json(const tko::Object &o) {
   static constexpr const char *kinds[] = {"?", "assert", "trap", "print"};
   for (const auto &m : o.messages) messages.push_back({{"kind", uint8_t(m.kind) < 4 ? kinds[uint8_t(m.kind)] : "?"}, {"text", m.text}});
   for (const auto &s : o.stages) stages.push_back({{"name", s.name}, {"bytes", s.text.size()}});
-  static constexpr const char *codes[] = {"none", "cpu image", "cubin", "ptx", "hsaco"};
+  static constexpr const char *codes[] = {"none", "cpu image", "cubin", "ptx", "hsaco", "emu image"};
   Json j = {{"format", "kernel object"}, {"version", tko::format_version}, {"entry", o.entry}, {"target", o.target}, {"features", o.features},
             {"compiler", o.compiler}, {"source_hash", o.source_hash}, {"options", o.options}, {"arguments", arguments}, {"params_size", o.params_size}};
   if (!o.hidden.empty()) j["hidden"] = hidden;
   j["launch"] = {{"threads", o.launch.threads}, {"cluster", o.launch.cluster}, {"shared_bytes", o.launch.shared_bytes}, {"attributes", o.launch.attributes}, {"grid_map", o.launch.grid_map}};
   j["arena"] = {{"bytes", o.arena_bytes}, {"alignment", o.arena_alignment}};
   if (o.registers) j["registers"] = o.registers, j["spill_bytes"] = o.spill_bytes;
-  j["code"] = uint8_t(o.code_kind) < 5 ? codes[uint8_t(o.code_kind)] : "?";
-  if (o.code_kind == tko::CodeKind::cpu_image) j["image"] = image_json(o.image);
+  j["code"] = uint8_t(o.code_kind) < 6 ? codes[uint8_t(o.code_kind)] : "?";
+  if (tko::has_image(o.code_kind)) j["image"] = image_json(o.image);
   else j["code_bytes"] = o.code.size();
   j["messages"] = messages;
   j["locations"] = o.locations;

@@ -22,6 +22,19 @@ inline constexpr std::string_view cpu_imports[] = {
 #undef DR
 };
 
+/// What an emulator image may call besides.
+inline constexpr std::string_view emu_imports[] = {
+#define E(result, name, parameters) "tessera_emu_" #name,
+#include "common/emu_imports.inc"
+#undef E
+};
+
+inline bool is_emu_import(std::string_view name) {
+  for (std::string_view i : emu_imports)
+    if (name == i) return true;
+  return false;
+}
+
 inline bool is_import(std::string_view name) {
   for (std::string_view i : cpu_imports)
     if (name == i) return true;

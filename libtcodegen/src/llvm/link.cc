@@ -30,6 +30,7 @@ constexpr uint64_t import_address = 0x700000000000;
 struct Layout {
   tko::Image image;
   std::string entry;
+  bool emulator;
   Status status; // the first reason of our own; JITLink's text otherwise
 };
 
@@ -70,7 +71,7 @@ Error check_and_mark(LinkGraph &g, Layout &layout) {
     if (Status s = refuse_section(section, g); !s.ok()) return as_error(layout, std::move(s));
   for (Symbol *s : g.external_symbols()) {
     std::string name = (*s->getName()).str();
-    if (name != "_GLOBAL_OFFSET_TABLE_" && !is_import(name))
+    if (name != "_GLOBAL_OFFSET_TABLE_" && !is_import(name) && !(layout.emulator && is_emu_import(name)))
       return as_error(layout, fail(Code::COMPILE, "the code calls '%s', which is not in the kernel ABI's import table",
                                    name.c_str()));
   }
@@ -227,8 +228,9 @@ private:
 
 } // namespace
 
-Result<tko::Image> link_image(std::string_view object, std::string_view entry) {
+Result<tko::Image> link_image(std::string_view object, std::string_view entry, bool emulator) {
   Layout layout;
+  layout.emulator = emulator;
   layout.entry = std::string(entry);
   MemoryBufferRef buffer(StringRef(object.data(), object.size()), "kernel");
   auto pool = std::make_shared<orc::SymbolStringPool>();
