@@ -18,9 +18,9 @@ using Json = nlohmann::ordered_json;
 
 static constexpr Flag flags[] = {
     {"--kernel", "NAME", "the kernel, where the file has several"},
-    {"--target", "cpu|interp|null", "where to run it (default: cpu)"},
+    {"--target", "cpu|interp|null|cuda[:N]|emu[:90a]", "where to run it (default: cpu)"},
     {"--grid", "X[,Y[,Z]]", "how many programs (required)"},
-    {"--check", "interp", "compare every buffer with the interpreter's"},
+    {"--check", "interp|cpu", "compare every buffer with the interpreter's, or the CPU's"},
     {"--tol", "R[,A]", "--check: relative and absolute tolerance, instead of the one that the kernel's operations set"},
     {"--bench", nullptr, "time the launch: median and quartiles after a warm-up"},
     {"--flops", "N", "--bench: operations of one launch, to print GFLOP/s"},
@@ -28,6 +28,8 @@ static constexpr Flag flags[] = {
     {"--seed", "N", "of rand: arguments (default: 0)"},
     {"--timeout", "S", "give up after so many seconds"},
     {"--no-promises", nullptr, "compile as if the kernel declared nothing about its arguments"},
+    {"--num-warps", "N", "GPU: warps of one program"},
+    {"--num-stages", "N", "GPU: stages of pipelined loops"},
     {"--options", "NAME=VALUE,...", "compiler options (fp_fusion=off, ...)"},
 };
 
@@ -77,8 +79,19 @@ struct Run {
   std::vector<Argument> arguments;
   std::string target;
   bool promises = true, json = false;
+  std::string compile_options;
   Json report;
 };
+
+static bool is_gpu(const std::string &target) { return !target.compare(0, 4, "cuda") || !target.compare(0, 3, "emu"); }
+
+/// cpu, null, interp; cuda or cuda:N, a device; emu or emu:90a, a device that is told what to be.
+static bool known_target(const std::string &t) {
+  if (t == "cpu" || t == "null" || t == "interp" || t == "cuda" || t == "emu") return true;
+  uint64_t n;
+  if (!t.compare(0, 5, "cuda:")) return parse_u64(t.substr(5), &n) && n < 1000;
+  return !t.compare(0, 4, "emu:") && t.size() > 4;
+}
 
 static int bind_arguments(Run *run, uint64_t seed) {
   const auto &given = run->options.positional;
@@ -116,14 +129,15 @@ static Json number(double value) { return std::isfinite(value) ? Json(value) : J
 
 static int check(Run *run, const Outcome &got, const Outcome &reference) {
   Rule rule = choose_rule(run->kernel.features);
+  const char *who = std::strcmp(run->options.get("--check"), "cpu") ? "interpreter" : "CPU";
   if (const char *text = run->options.get("--tol"))
     if (!parse_tolerance(text, &rule)) return error(exit_input, "--tol '%s': expected R or R,A, as in 1e-5 or 1e-3,1e-6", text);
   bool agree = true;
   Json rows = Json::array();
   if (!run->json) {
-    if (rule.exact) std::printf("check against the interpreter: exact\n");
-    else if (rule.scaled_atol) std::printf("check against the interpreter: %s, rtol %g, atol %g of the largest\n", rule.name, rule.rtol, rule.rtol);
-    else std::printf("check against the interpreter: %s, rtol %g, atol %g\n", rule.name, rule.rtol, rule.atol);
+    if (rule.exact) std::printf("check against the %s: exact\n", who);
+    else if (rule.scaled_atol) std::printf("check against the %s: %s, rtol %g, atol %g of the largest\n", who, rule.name, rule.rtol, rule.rtol);
+    else std::printf("check against the %s: %s, rtol %g, atol %g\n", who, rule.name, rule.rtol, rule.atol);
   }
   for (size_t i = 0; i < run->arguments.size(); ++i) {
     const Argument &a = run->arguments[i];
@@ -151,7 +165,7 @@ static int check(Run *run, const Outcome &got, const Outcome &reference) {
     if (d.undefined) std::printf("  %-20s %llu undefined elements were not compared\n", "", (unsigned long long)d.undefined);
   }
   run->report["check"] = {{"class", rule.name}, {"rtol", rule.rtol}, {"atol", rule.atol}, {"atol_scaled", rule.scaled_atol}, {"buffers", rows}, {"agree", agree}};
-  if (!agree) return error(exit_differ, "the results differ from the interpreter's");
+  if (!agree) return error(exit_differ, "the results differ from the %s's", who);
   return exit_good;
 }
 
@@ -165,12 +179,14 @@ static int bench(Run *run, DeviceRun *device) {
     if (!parse_double(text, &flops) || !(flops > 0)) return error(exit_input, "--flops '%s' is not a positive number", text);
   double gbs = double(bytes) / b.median * 1e-9, gflops = flops / b.median * 1e-9;
   if (!run->json) {
-    std::printf("time: median %.3f us, quartiles %.3f and %.3f us, %u launches\n", b.median * 1e6, b.quartile1 * 1e6, b.quartile3 * 1e6, b.samples);
+    std::printf("time: median %.3f us, quartiles %.3f and %.3f us, %u samples%s\n", b.median * 1e6, b.quartile1 * 1e6, b.quartile3 * 1e6, b.samples,
+                b.flushed ? ", L2 flushed before each" : "");
     std::printf("rate: %.2f GB/s over %.3f MB of arguments", gbs, double(bytes) * 1e-6);
     if (flops > 0) std::printf(", %.2f GFLOP/s", gflops);
     std::printf("\n");
   }
-  Json j = {{"samples", b.samples}, {"minimum_s", b.minimum}, {"quartile1_s", b.quartile1}, {"median_s", b.median}, {"quartile3_s", b.quartile3}, {"bytes", bytes}, {"gb_per_s", gbs}};
+  static constexpr const char *modes[] = {"?", "host", "events", "graph"};
+  Json j = {{"samples", b.samples}, {"mode", modes[b.mode < 4 ? b.mode : 0]}, {"l2_flushed", b.flushed}, {"minimum_s", b.minimum}, {"quartile1_s", b.quartile1}, {"median_s", b.median}, {"quartile3_s", b.quartile3}, {"bytes", bytes}, {"gb_per_s", gbs}};
   if (flops > 0) j["gflop_per_s"] = gflops;
   run->report["bench"] = j;
   return exit_good;
@@ -193,19 +209,23 @@ static int save_outputs(Run *run, const Outcome &got) {
   return exit_good;
 }
 
-static int run_on_device(Run *run, DeviceRun *device, Outcome *got) {
+static int run_on_device(Run *run, const std::string &target, DeviceRun *device, Outcome *got) {
   tkernels_get_params params = TKERNELS_GET_PARAMS_INIT;
-  params.options = run->options.get("--options");
+  const bool gpu = is_gpu(target);
+  params.options = gpu ? run->compile_options.c_str() : run->options.get("--options");
+  // A cuda device says itself what to compile for.
+  const bool emulated = !target.compare(0, 3, "emu");
+  if (emulated) params.target = target == "emu" ? "emu:90a" : target.c_str();
   if (!run->promises) params.flags |= TKERNELS_GET_NO_PROMISES;
   const std::string &file = run->options.positional[0];
-  if (int code = device->prepare(run->module, file, run->kernel, run->target.c_str(), params)) return code;
+  if (int code = device->prepare(run->module, file, run->kernel, emulated ? "emu" : target.c_str(), params)) return code;
   if (int code = device->allocate(run->kernel, run->arguments, run->promises)) return code;
   if (int code = device->launch(run->grid, got)) return code;
   static constexpr const char *places[] = {"compiled", "memory cache", "disk cache", "upper cache", "another thread", "session"};
   const tkernels_event &e = device->event;
   const char *from = e.from < 6 ? places[e.from] : "?";
   if (!run->json) {
-    std::printf("%s on %s, grid %u,%u,%u: %s in %.2f ms, first launch %.3f ms%s\n", run->kernel.name.c_str(), run->target.c_str(), run->grid[0], run->grid[1],
+    std::printf("%s on %s, grid %u,%u,%u: %s in %.2f ms, first launch %.3f ms%s\n", run->kernel.name.c_str(), target.c_str(), run->grid[0], run->grid[1],
                 run->grid[2], from, double(e.key_ns + e.cache_ns + e.load_ns) * 1e-6, got->seconds * 1e3, device->executes ? "" : " (nothing was executed)");
   }
   run->report["kernel_from"] = from;
@@ -227,14 +247,23 @@ static int execute(Run *run) {
   Outcome got, reference;
   DeviceRun device;
   // The interpreter goes first: it names an access outside the buffers, which would only be a fault on the CPU.
-  if (options.has("--check"))
-    if (int code = interpret(run->module, run->kernel, run->grid, run->arguments, &reference)) return code;
+  if (options.has("--check")) {
+    if (std::strcmp(options.get("--check"), "cpu")) {
+      if (int code = interpret(run->module, run->kernel, run->grid, run->arguments, &reference)) return code;
+    } else {
+      DeviceRun cpu;
+      if (int code = run_on_device(run, "cpu", &cpu, &reference)) return code;
+      reference.defined.resize(run->arguments.size());
+      for (size_t i = 0; i < run->arguments.size(); ++i)
+        if (run->arguments[i].buffer) reference.defined[i].assign(run->arguments[i].count(), 1);
+    }
+  }
   if (run->target == "interp") {
     if (int code = interpret(run->module, run->kernel, run->grid, run->arguments, &got)) return code;
     if (!run->json)
       std::printf("%s in the interpreter, grid %u,%u,%u: %.3f ms\n", run->kernel.name.c_str(), run->grid[0], run->grid[1], run->grid[2], got.seconds * 1e3);
     run->report["times_ms"] = {{"interpreter", got.seconds * 1e3}};
-  } else if (int code = run_on_device(run, &device, &got)) return code;
+  } else if (int code = run_on_device(run, run->target, &device, &got)) return code;
   int result = exit_good;
   if (options.has("--check")) {
     result = check(run, got, reference);
@@ -261,16 +290,25 @@ static void explain_faults() {
 }
 
 static int run(const Options &options) {
-  Run run{options, {}, {}, {}, {}, options.get("--target", "cpu"), !options.has("--no-promises"), options.has("--json"), {}};
+  Run run{options, {}, {}, {}, {}, options.get("--target", "cpu"), !options.has("--no-promises"), options.has("--json"), {}, {}};
   if (options.positional.empty()) return error(exit_input, "tessera run: expected an IR file (tessera run --help)");
-  if (run.target != "cpu" && run.target != "interp" && run.target != "null")
-    return error(exit_input, "--target '%s': expected cpu, interp or null", run.target.c_str());
+  if (!known_target(run.target))
+    return error(exit_input, "--target '%s': expected cpu, interp, null, cuda, cuda:N, emu or emu:ARCH", run.target.c_str());
+  if (const char *text = options.get("--options")) run.compile_options = text;
+  for (const char *flag : {"--num-warps", "--num-stages"}) {
+    const char *text = options.get(flag);
+    uint64_t n;
+    if (!text) continue;
+    if (!is_gpu(run.target)) return error(exit_input, "%s: expected --target cuda or emu", flag);
+    if (!parse_u64(text, &n) || n < 1 || n > 64) return error(exit_input, "%s '%s': expected a number from 1 to 64", flag, text);
+    run.compile_options += (run.compile_options.empty() ? "" : ",") + std::string(flag[6] == 'w' ? "num_warps=" : "num_stages=") + text;
+  }
   if (!options.has("--grid")) return error(exit_input, "tessera run: expected --grid X[,Y[,Z]]");
   if (int code = parse_grid(options.get("--grid"), run.grid)) return code;
-  if (const char *how = options.get("--check"); how && std::strcmp(how, "interp"))
-    return error(exit_input, "--check '%s': expected interp", how);
+  if (const char *how = options.get("--check"); how && std::strcmp(how, "interp") && std::strcmp(how, "cpu"))
+    return error(exit_input, "--check '%s': expected interp or cpu", how);
   if (options.has("--check") && run.target == "null") return error(exit_input, "--check: the null device runs nothing, there is nothing to compare");
-  if (options.has("--bench") && run.target == "interp") return error(exit_input, "--bench: expected --target cpu or null");
+  if (options.has("--bench") && run.target == "interp") return error(exit_input, "--bench: expected a device, not the interpreter");
   if (Rule rule; options.has("--tol") && !parse_tolerance(options.get("--tol"), &rule))
     return error(exit_input, "--tol '%s': expected R or R,A, as in 1e-5 or 1e-3,1e-6", options.get("--tol"));
   if (const char *text = options.get("--timeout")) {

@@ -37,6 +37,7 @@ static int run_devices(const Options &options) {
     } else {
       std::printf("%-8s %s", name, info.description);
       if (info.threads) std::printf(", %u thread%s", info.threads, info.threads == 1 ? "" : "s");
+      if (info.l2_bytes) std::printf(", %.0f MiB L2, %u KiB shared memory per program", double(info.l2_bytes) / double(1u << 20), info.shared_bytes >> 10);
       if (info.memory_bytes) std::printf(", %.1f GiB", double(info.memory_bytes) / double(1u << 30));
       if (!(info.capabilities & TDRIVER_CAN_EXECUTE)) std::printf(" (runs nothing)");
       std::printf("\n");
@@ -44,6 +45,10 @@ static int run_devices(const Options &options) {
     }
     tdriver_device_close(device);
   }
+  // Without a GPU, why.
+  tdriver_device *none = nullptr;
+  if (tdriver_device_open(driver, "cuda", &none) != TDRIVER_OK) std::printf("no cuda device: %s\n", tdriver_last_message());
+  tdriver_device_close(none);
   tdriver_destroy(driver);
   return code;
 }

@@ -112,6 +112,8 @@ int DeviceRun::prepare(const Module &module, const std::string &file, const Kern
   tkernels_get_params get = given;
   get.kernel = kernel.name.c_str();
   get.source_name = file.c_str();
+  gpu = info.capabilities & TDRIVER_CAN_TIME_EVENTS;
+  if (!get.target && info.target && gpu) get.target = info.target;
   if (tkernels_status s = tkernels_session_get(session_, module.bytes().data(), module.bytes().size(), &get, &kernel_); s != TKERNELS_OK)
     return report_message(exit_for(s), tkernels_last_message());
   return exit_good;
@@ -168,12 +170,13 @@ int DeviceRun::launch(const uint32_t grid[3], Outcome *out) {
 int DeviceRun::bench(const uint32_t grid[3], BenchResult *out) {
   tdriver_benchmark_params params = TDRIVER_BENCHMARK_PARAMS_INIT;
   params.time_ms = 500;
+  if (gpu) params.flush_bytes = TDRIVER_FLUSH_L2, params.mode = TDRIVER_BENCHMARK_EVENTS;
   tdriver_benchmark_result result = TDRIVER_BENCHMARK_RESULT_INIT;
   if (tdriver_status s = tdriver_benchmark(static_cast<tdriver_kernel *>(tkernels_kernel_handle(kernel_)), nullptr, grid, pointers_.data(),
                                            uint32_t(pointers_.size()), &params, &result);
       s != TDRIVER_OK)
     return driver_failed(s);
-  *out = {result.count, result.minimum * 1e-9, result.quartile1 * 1e-9, result.median * 1e-9, result.quartile3 * 1e-9};
+  *out = {result.count, result.mode, gpu, result.minimum * 1e-9, result.quartile1 * 1e-9, result.median * 1e-9, result.quartile3 * 1e-9};
   return exit_good;
 }
 

@@ -24,6 +24,8 @@ int interpret(Module &module, const KernelInfo &kernel, const uint32_t grid[3], 
 
 struct BenchResult {
   uint32_t samples = 0;
+  uint32_t mode = 0; // TDRIVER_BENCHMARK_...
+  bool flushed = false;
   double minimum = 0, quartile1 = 0, median = 0, quartile3 = 0; // seconds
 };
 
@@ -43,6 +45,7 @@ public:
 
   tkernels_event event{}; // the last GET of the session: where the kernel came from, and times
   bool executes = false;  // false for the null device
+  bool gpu = false;
 
 private:
   int upload();
