@@ -4,7 +4,7 @@
 // Liveness is that of the values that may name a buffer, taken as one range over the positions of a walk of the
 // kernel: coarse where control flow branches, exact for straight lines and loops, which is where the memory goes.
 #include "allocate.hh"
-#include "../gpu.hh"
+#include "common/status.hh"
 #include <algorithm>
 
 using namespace tir;
@@ -184,16 +184,6 @@ uint64_t packIntervals(std::vector<PackItem> &items) {
 }
 
 // ---- the pass -------------------------------------------------------------------------------------------
-
-unsigned shared_limit(unsigned capability) {
-  switch (capability) {
-  case 75: return 64 << 10;
-  case 80: case 87: return 163 << 10;
-  case 86: case 88: case 89: case 120: case 121: return 99 << 10;
-  case 90: case 100: case 101: case 103: case 110: return 227 << 10;
-  default: return 48 << 10;
-  }
-}
 
 Status allocateShared(Module &m, Op *kernel, ScratchBytes scratch, uint64_t limit, const char *target,
                       unsigned *bytes) {
