@@ -21,6 +21,8 @@ constexpr Option table[] = {
     {"num_warps", &CompileRequest::num_warps, nullptr, false, 64},
     {"num_stages", &CompileRequest::num_stages, nullptr, false, 16},
     {"num_ctas", &CompileRequest::num_ctas, nullptr, false, 16},
+    {"maxnreg", &CompileRequest::maxnreg, nullptr, false, 255},
+    {"assembler", &CompileRequest::assembler, nullptr, false, 3},
     {"fp_fusion", nullptr, &CompileRequest::fp_fusion, false, 0},
     {"promises", nullptr, &CompileRequest::ignore_promises, true, 0},
     {"strict", nullptr, &CompileRequest::strict, false, 0},
@@ -72,6 +74,8 @@ std::string options_text(const CompileRequest &r) {
   if (r.num_warps) text += tessera::format(",num_warps=%u", r.num_warps);
   if (r.num_stages) text += tessera::format(",num_stages=%u", r.num_stages);
   if (r.num_ctas) text += tessera::format(",num_ctas=%u", r.num_ctas);
+  if (r.maxnreg) text += tessera::format(",maxnreg=%u", r.maxnreg);
+  if (r.assembler) text += tessera::format(",assembler=%u", r.assembler);
   for (const Specialization &s : r.specialize) {
     if (s.constant) text += tessera::format(",arg%u=%llu", s.argument, (unsigned long long)s.constant_bits);
     if (s.divisibility) text += tessera::format(",arg%u%%%llu", s.argument, (unsigned long long)s.divisibility);

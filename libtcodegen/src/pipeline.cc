@@ -4,6 +4,7 @@
 #include "bytecode/bytecode.hh"
 #include "common/hash.hh"
 #include "common/tko.hh"
+#include "gpu/pipeline_gpu.hh"
 #include "lower/lower_kernel.hh"
 #include "pass/pass.hh"
 #include "plan/plan.hh"
@@ -179,12 +180,16 @@ Status compile(const CompileRequest &request, Artifact &artifact) {
     artifact.stages.push_back({"ttir", std::move(text)});
   }
 
-  auto plan = makePlan(*m, kernel.value);
-  if (!plan.ok()) return plan.status;
-  clock.stage("plan");
   auto stage = [](void *c, const char *name) { static_cast<Clock *>(c)->stage(name); };
-  TESSERA_TRY(lowerKernel(request, *m, kernel.value, plan.value, object, artifact, stage, &clock));
-  for (const std::string &r : plan.value.remarks) artifact.remarks.push_back({RemarkKind::missed, "plan", r, ""});
+  if (request.gpu != GpuKind::none) {
+    TESSERA_TRY(failed(gpu::compile(request, *m, kernel.value, object, artifact, stage, &clock)));
+  } else {
+    auto plan = makePlan(*m, kernel.value);
+    if (!plan.ok()) return plan.status;
+    clock.stage("plan");
+    TESSERA_TRY(lowerKernel(request, *m, kernel.value, plan.value, object, artifact, stage, &clock));
+    for (const std::string &r : plan.value.remarks) artifact.remarks.push_back({RemarkKind::missed, "plan", r, ""});
+  }
 
   if (request.keep & keep_embedded)
     for (auto &s : artifact.stages) object.stages.push_back({s.first, s.second});

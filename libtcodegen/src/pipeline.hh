@@ -12,7 +12,12 @@
 namespace tcodegen {
 
 /// Stage texts that a caller wants to have; bits of CompileRequest::keep.
-enum Keep : uint32_t { keep_ttir = 1, keep_llir = 2, keep_asm = 4, keep_object = 8, keep_embedded = 16 };
+enum Keep : uint32_t {
+  keep_ttir = 1, keep_llir = 2, keep_asm = 4, keep_object = 8, keep_embedded = 16,
+  keep_ttgir = 32, keep_sass = 64, keep_plan = 128, // GPUs; keep_asm is PTX, keep_object the cubin there
+};
+
+enum class GpuKind : uint8_t { none, cuda, emu }; // emu: the GPU road, run by an emulator on the CPU
 
 /// What is known about one kernel argument beyond the IR. Index is the argument's place in the signature.
 struct Specialization {
@@ -27,11 +32,16 @@ struct CompileRequest {
   const void *ir = nullptr; // text or bytecode
   size_t ir_size = 0;
   std::string ir_name = "<input>"; // for locations in messages
-  CpuTarget target;
+  CpuTarget target;        // gpu == none
+  GpuKind gpu = GpuKind::none;
+  uint32_t capability = 0; // gpu: 10 * major + minor
+  char capability_suffix = 0; // 'a', 'f' or 0
   std::string target_text; // to_string(target)
   std::string kernel;      // empty = the module's only public function
   std::string build_id; // of this library, for the object's metadata
   uint32_t num_warps = 0, num_stages = 0, num_ctas = 0; // 0 = planned; the CPU has no use for them
+  uint32_t maxnreg = 0;   // registers per thread, 0 = free
+  uint32_t assembler = 0; // nvidia::Assembler: 0 automatic, 1 in process, 2 ptxas, 3 none (PTX in the object)
   bool fp_fusion = true;
   bool ignore_promises = false; // do as if no tt.divisibility, tt.pointer_range, … were declared
   bool strict = false;          // what would be a remark about an unmet request is an error

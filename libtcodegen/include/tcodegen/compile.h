@@ -43,9 +43,12 @@ TCODEGEN_API void tcodegen_compiler_destroy(tcodegen_compiler *compiler);
 enum {
   TCODEGEN_KEEP_TTIR = 1,     /* "ttir": the tile IR after the passes */
   TCODEGEN_KEEP_LLIR = 2,     /* "llir": LLVM IR after its passes */
-  TCODEGEN_KEEP_ASM = 4,      /* "asm": assembly */
-  TCODEGEN_KEEP_OBJECT = 8,   /* "o": relocatable ELF object, for ahead-of-time use */
-  TCODEGEN_KEEP_EMBEDDED = 16 /* the kept texts also go into the kernel object */
+  TCODEGEN_KEEP_ASM = 4,      /* "asm": assembly; "ptx" on NVIDIA targets */
+  TCODEGEN_KEEP_OBJECT = 8,   /* "o": relocatable ELF object, for ahead-of-time use; "cubin" on NVIDIA targets */
+  TCODEGEN_KEEP_EMBEDDED = 16, /* the kept texts also go into the kernel object */
+  TCODEGEN_KEEP_TTGIR = 32, /* "ttgir": GPUs: the tile IR with layouts, before lowering */
+  TCODEGEN_KEEP_SASS = 64,  /* "sass": NVIDIA: disassembly; needs nvdisasm */
+  TCODEGEN_KEEP_PLAN = 128  /* "plan": GPUs: what was planned, for people */
 };
 
 /* Three-valued switches: 0 is the default of the library. Since 0.1. */
@@ -68,7 +71,8 @@ typedef struct tcodegen_params {
   const char *kernel;  /* NULL: the only public function of the module */
   const char *ir_name; /* NULL: "<input>"; stands in messages where the IR has no location of its own */
   const char *options; /* NULL, or "name=value,…" over the fields below: num_warps, num_stages, num_ctas, fp_fusion,
-                          promises, strict; switches take on and off */
+                          promises, strict, and maxnreg, assembler (0 automatic, 1 in process, 2 ptxas, 3 none: the
+                          object holds PTX); switches take on and off */
   uint32_t num_warps, num_stages, num_ctas; /* 0: planned. Without effect on CPUs */
   uint32_t fp_fusion; /* TCODEGEN_OFF: no multiply and add contract. Default: on */
   uint32_t promises;  /* TCODEGEN_OFF: as if no tt.divisibility, tt.pointer_range, … were declared. Default: on */

@@ -51,7 +51,7 @@ Status read_specializations(const tcodegen_params &p, std::vector<tcodegen::Spec
 
 Status read_request(const tcodegen_params &p, tcodegen::CompileRequest *r) {
   constexpr uint32_t keep_bits = TCODEGEN_KEEP_TTIR | TCODEGEN_KEEP_LLIR | TCODEGEN_KEEP_ASM | TCODEGEN_KEEP_OBJECT |
-                                 TCODEGEN_KEEP_EMBEDDED;
+                                 TCODEGEN_KEEP_EMBEDDED | TCODEGEN_KEEP_TTGIR | TCODEGEN_KEEP_SASS | TCODEGEN_KEEP_PLAN;
   if (p.keep & ~keep_bits) return fail(Code::INVALID_ARGUMENT, "params.keep is 0x%x: unknown bits", p.keep);
   r->keep = p.keep;
   r->num_warps = p.num_warps;
@@ -66,10 +66,7 @@ Status read_request(const tcodegen_params &p, tcodegen::CompileRequest *r) {
   TESSERA_TRY(read_specializations(p, &r->specialize));
   if (p.kernel) r->kernel = p.kernel;
   if (p.ir_name) r->ir_name = p.ir_name;
-  auto target = tcodegen::resolve_target(p.target ? p.target : "cpu:native");
-  if (!target.ok()) return target.status;
-  r->target = std::move(target.value);
-  r->target_text = tcodegen::to_string(r->target);
+  TESSERA_TRY(tcodegen::resolve_target(p.target ? p.target : "cpu:native", r));
   r->build_id = tcodegen::build_id();
   return {};
 }

@@ -11,9 +11,9 @@ extern "C" {
 
 tcodegen_status tcodegen_resolve_target(const char *target, char *out, size_t capacity, size_t *size) {
   if (!target) return error(Code::INVALID_ARGUMENT, "target is NULL");
-  auto resolved = tcodegen::resolve_target(target);
-  if (!resolved.ok()) return done(resolved.status);
-  std::string text = tcodegen::to_string(resolved.value);
+  tcodegen::CompileRequest request;
+  if (tessera::Status s = tcodegen::resolve_target(target, &request); !s.ok()) return done(s);
+  const std::string &text = request.target_text;
   if (size) *size = text.size();
   if (!out) return TCODEGEN_OK;
   if (capacity <= text.size())

@@ -2,6 +2,7 @@
 // The meaning of one elementwise operation on lanes. Narrow floats are computed in f32 and rounded after every
 // operation, which for + - * / and sqrt gives the correctly rounded result of the narrow type.
 #include "lower.hh"
+#include "scalar_ops.hh"
 #include "target/cpu/convert.hh"
 #include "target/cpu/math.hh"
 
@@ -120,47 +121,16 @@ Value *Lowering::floatBinary(Op *op, Type t, Value *x, Value *y) {
 }
 
 Value *Lowering::intBinary(Op *op, Value *x, Value *y) {
-  switch (op->code) {
-  case Opcode::arith_addi: return b.CreateAdd(x, y);
-  case Opcode::arith_subi: return b.CreateSub(x, y);
-  case Opcode::arith_muli: return b.CreateMul(x, y);
-  case Opcode::arith_andi: return b.CreateAnd(x, y);
-  case Opcode::arith_ori: return b.CreateOr(x, y);
-  case Opcode::arith_xori: return b.CreateXor(x, y);
-  case Opcode::arith_shli: return emit_shift(b, Shift::left, x, y);
-  case Opcode::arith_shrsi: return emit_shift(b, Shift::arithmetic_right, x, y);
-  case Opcode::arith_shrui: return emit_shift(b, Shift::logical_right, x, y);
-  case Opcode::arith_minsi: return b.CreateSelect(b.CreateICmpSLT(x, y), x, y);
-  case Opcode::arith_minui: return b.CreateSelect(b.CreateICmpULT(x, y), x, y);
-  case Opcode::arith_maxsi: return b.CreateSelect(b.CreateICmpSGT(x, y), x, y);
-  case Opcode::arith_maxui: return b.CreateSelect(b.CreateICmpUGT(x, y), x, y);
-  case Opcode::arith_divsi: return emit_int_divide(b, Divide::sdiv, x, y);
-  case Opcode::arith_divui: return emit_int_divide(b, Divide::udiv, x, y);
-  case Opcode::arith_remsi: return emit_int_divide(b, Divide::srem, x, y);
-  case Opcode::arith_remui: return emit_int_divide(b, Divide::urem, x, y);
-  case Opcode::arith_ceildivsi: return emit_rounded_divide(b, RoundedDivide::ceil_signed, x, y);
-  case Opcode::arith_ceildivui: return emit_rounded_divide(b, RoundedDivide::ceil_unsigned, x, y);
-  case Opcode::arith_floordivsi: return emit_rounded_divide(b, RoundedDivide::floor_signed, x, y);
-  case Opcode::tt_mulhiui: return emit_mul_high(b, x, y, false);
-  default: unsupported(op); return x;
-  }
+  Value *r = emit_int_binary(b, op->code, x, y);
+  if (!r) unsupported(op);
+  return r ? r : x;
 }
 
 Value *Lowering::compare(Op *op, Type t, Value *x, Value *y) {
-  using P = llvm::CmpInst::Predicate;
-  int64_t p = op->intAttr("predicate");
-  if (op->is(Opcode::arith_cmpi)) { // eq ne slt sle sgt sge ult ule ugt uge
-    static constexpr P preds[] = {P::ICMP_EQ,  P::ICMP_NE,  P::ICMP_SLT, P::ICMP_SLE, P::ICMP_SGT,
-                                  P::ICMP_SGE, P::ICMP_ULT, P::ICMP_ULE, P::ICMP_UGT, P::ICMP_UGE};
-    if (p < 0 || p > 9) return unsupported(op, "this predicate"), x;
-    return b.CreateICmp(preds[p], x, y);
-  }
-  // false oeq ogt oge olt ole one ord ueq ugt uge ult ule une uno true
-  static constexpr P preds[] = {P::FCMP_FALSE, P::FCMP_OEQ, P::FCMP_OGT, P::FCMP_OGE, P::FCMP_OLT, P::FCMP_OLE,
-                                P::FCMP_ONE,   P::FCMP_ORD, P::FCMP_UEQ, P::FCMP_UGT, P::FCMP_UGE, P::FCMP_ULT,
-                                P::FCMP_ULE,   P::FCMP_UNE, P::FCMP_UNO, P::FCMP_TRUE};
-  if (p < 0 || p > 15) return unsupported(op, "this predicate"), x;
-  return b.CreateFCmp(preds[p], widen(t, x), widen(t, y));
+  bool ints = op->is(Opcode::arith_cmpi);
+  auto p = ints ? int_predicate(op->intAttr("predicate")) : float_predicate(op->intAttr("predicate"));
+  if (p == llvm::CmpInst::BAD_ICMP_PREDICATE || p == llvm::CmpInst::BAD_FCMP_PREDICATE) return unsupported(op, "this predicate"), x;
+  return ints ? b.CreateICmp(p, x, y) : b.CreateFCmp(p, widen(t, x), widen(t, y));
 }
 
 Value *Lowering::cast(Op *op, Type from, Type to, Value *x) {

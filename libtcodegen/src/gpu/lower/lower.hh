@@ -5,6 +5,7 @@
 // instructions is a call of a primitive (`tessera.*`, ../PRIMITIVES.md), expanded per target.
 #pragma once
 #include "../gpu.hh"
+#include "exchange.hh"
 #include "common/tko.hh"
 #include "ir/ir.hh"
 #include "layout/encoding.hh"
@@ -76,21 +77,20 @@ public:
   Regs coordinates(const tir::LinearLayout &l, unsigned dim);
   /// True in the one thread (of those holding the same elements) that acts for all; null if every thread acts.
   llvm::Value *isOwner(const tir::LinearLayout &l);
-  /// For each register of `to` (whose outputs were mapped into `from`'s), the register of `from` in the same thread
-  /// that holds the element. False if it is in another thread, or which one depends on the thread.
-  static bool matchRegisters(const tir::LinearLayout &from, const tir::LinearLayout &to, std::vector<unsigned> *which);
 
   // ---- shared memory (convert.cc) ------------------------------------------------------------------------------
   llvm::Value *scratch(tir::Op *op);           // base of op's scratch (allocation.offset), ptr addrspace(3)
   llvm::Value *sharedAt(llvm::Value *base, llvm::Value *element, unsigned bits); // address of element number (i32)
   void storeShared(llvm::Value *ptr, llvm::ArrayRef<llvm::Value *> elements); // integers of one width, ≤ 16 bytes
   void loadShared(llvm::Value *ptr, unsigned bits, unsigned count, Regs &out);
-  /// Writes / reads all registers of layout `l` of a tile in a buffer of shared layout `s` (offset → element).
-  void storeTile(llvm::Value *base, uint64_t shift, const tir::LinearLayout &s, const tir::LinearLayout &l,
-                 const Regs &r, unsigned bits, bool ownersOnly);
-  Regs loadTile(llvm::Value *base, uint64_t shift, const tir::LinearLayout &s, const tir::LinearLayout &l, unsigned bits);
+  /// Writes / reads all registers of a tile in a shared buffer. `a`: the offset in elements of each input bit.
+  /// `mask`: keep an element only where null or true. Registers are integers of `bits`.
+  void storeTile(llvm::Value *base, uint64_t shift, const Access &a, const Regs &r, unsigned bits, llvm::Value *mask);
+  Regs loadTile(llvm::Value *base, uint64_t shift, const Access &a, unsigned bits);
   /// The elements of `r` (layout `from`) in layout `to`; scratch of `op` where threads must exchange.
   Regs convert(tir::Op *op, const Regs &r, const tir::LinearLayout &from, const tir::LinearLayout &to, tir::Type elem);
+  /// Call before an operation uses its scratch: the second use waits for the reads of the first.
+  void enterScratch(tir::Op *op);
 
   // ---- primitives ----------------------------------------------------------------------------------------------
   llvm::CallInst *prim(llvm::StringRef name, llvm::Type *result, llvm::ArrayRef<llvm::Value *> args, bool convergent = false);
@@ -150,35 +150,13 @@ private:
   llvm::Value *tidValue = nullptr, *laneValue = nullptr, *warpValue = nullptr, *smemValue = nullptr;
   llvm::Value *record = nullptr;
   bool terminated = false;
-  friend struct LowerMisc;
+  tir::Op *scratchUser = nullptr;
+  Regs shuffleConvert(const Regs &r, const ShufflePlan &plan, const tir::LinearLayout &to);
+  void lowerReduce(tir::Op *op);
+  void lowerScan(tir::Op *op);
+  void lowerAssert(tir::Op *op);
+  void lowerHistogram(tir::Op *op);
+  void lowerGather(tir::Op *op);
 };
 
-/// How a conversion between layouts is done; libtcodegen's scratchBytes and lowering ask the same function.
-enum class Move : uint8_t { Registers, Shuffles, Shared };
-Move classify(const tir::LinearLayout &from, const tir::LinearLayout &to);
-/// Shared layout (offset → element) that serves writes from `from` and reads into `to` with the widest common vectors
-/// and without bank conflicts. `rounds`: register columns common to both, walked one after the other to keep the
-/// buffer small (the buffer then holds the rest).
-struct SharedPlan {
-  tir::LinearLayout layout; // Offset → elements of one round (flat element space; columns may be any basis)
-  tir::Columns rounds;      // element offsets of the rounds' basis
-  unsigned bytes = 0;
-};
-SharedPlan planShared(const tir::LinearLayout &from, const tir::LinearLayout &to, unsigned bits, unsigned capBytes);
-/// Bytes that one exchange of a tile may use at most before it goes in rounds.
-inline constexpr unsigned kExchangeBytes = 64 * 1024;
-
-/// What a reduction along `axis` does where. All as flat input masks of the operand's layout.
-struct ReducePlan {
-  tir::LinearLayout rest;     // operand's layout with the axis forgotten (registers kept)
-  tir::Columns laneSteps;     // kernel vectors without warp bits: butterflies over lanes (with register renaming)
-  unsigned warpPartials = 0;  // log2 of the partial results that meet in shared memory
-  tir::Columns partialOf;     // per warp bit: its contribution to the partial's number
-  unsigned outputs = 0;       // log2 of the number of results
-};
-ReducePlan planReduce(const tir::LinearLayout &l, unsigned axis);
-/// The layout in which a scan along `axis` is computed: contiguous runs in registers, then lanes, then warps.
-tir::LinearLayout scanLayout(tir::Span<int64_t> shape, unsigned axis, unsigned warps);
-
-/// Entry: builds the kernel's LLVM function in `out` and fills launch shape, messages and hidden arguments.
 } // namespace tcodegen::gpu

@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: MIT
+// The frame of the lowering: values, functions, blocks, structured and unstructured control flow.
+#include "lower.hh"
+#include "analysis/axis_info.hh"
+#include "lower_kernel.hh"
+#include <cstdarg>
+
+namespace tcodegen::gpu {
+using namespace tir;
+using tessera::Code;
+
+Lower::Lower(Module &m, Op *kernel, const GpuOptions &o, llvm::Module &out, tessera::tko::Object &object)
+    : m(m), func(kernel), options(o), out(out), cx(out.getContext()), b(cx), object(object) {}
+Lower::~Lower() = default;
+
+void Lower::fail(Code code, Op *op, const char *format, ...) {
+  if (!status.ok()) return;
+  va_list args;
+  va_start(args, format);
+  std::string text = tessera::vformat(format, args);
+  va_end(args);
+  status = tessera::fail(code, "%s: error: '%s': %s", locText(op->loc).c_str(), std::string(op->name()).c_str(),
+                         text.c_str());
+}
+
+void Lower::unsupported(Op *op, const char *why) {
+  fail(Code::UNSUPPORTED, op, "not implemented: this operation%s%s on this GPU target", why ? ": " : "", why ? why : "");
+}
+
+uint32_t Lower::locationId(Op *op) {
+  std::string text = locText(op->loc);
+  for (size_t i = 0; i < object.locations.size(); ++i)
+    if (object.locations[i] == text) return (uint32_t)i;
+  object.locations.push_back(text);
+  return (uint32_t)object.locations.size() - 1;
+}
+
+// ---- values --------------------------------------------------------------------------------------------------
+
+const Regs &Lower::regs(Value *v) {
+  auto it = values.find(v);
+  if (it != values.end()) return it->second;
+  Op *at = v->def ? v->def : func;
+  fail(Code::INTERNAL, at, "a value was used before it was lowered");
+  Regs r;
+  unsigned n = v->type->isTensor() ? regCount(v->type) : 1;
+  r.assign(n, llvm::PoisonValue::get(regType(v->type->scalar())));
+  return values[v] = r;
+}
+
+void Lower::set(Value *v, Regs r) { values[v] = std::move(r); }
+
+static bool isToken(Type t) { return t->kind == TypeKind::Opaque; }
+static bool isMemDesc(Type t) { return t->kind == TypeKind::MemDesc; }
+
+unsigned Lower::flatCount(Type t) {
+  if (t->isTensor()) return regCount(t);
+  return isToken(t) ? 0 : 1;
+}
+
+void Lower::flatten(Value *v, Regs &to) {
+  if (isToken(v->type)) return;
+  if (isMemDesc(v->type)) {
+    to.push_back(memdesc(v).base);
+    return;
+  }
+  const Regs &r = regs(v);
+  to.append(r.begin(), r.end());
+}
+
+void Lower::unflatten(Value *v, llvm::ArrayRef<llvm::Value *> flat, Value *like) {
+  if (isToken(v->type)) return;
+  if (isMemDesc(v->type)) {
+    MemDesc d = like ? memdesc(like) : MemDesc{};
+    d.base = flat[0];
+    memdescs[v] = d;
+    return;
+  }
+  values[v] = Regs(flat.begin(), flat.end());
+}
+
+llvm::BasicBlock *Lower::block(const char *name) { return llvm::BasicBlock::Create(cx, name, fn); }
+
+void Lower::ifThen(llvm::Value *cond, llvm::function_ref<void()> then) {
+  if (auto *c = llvm::dyn_cast<llvm::ConstantInt>(cond)) {
+    if (c->isOne()) then();
+    return;
+  }
+  llvm::BasicBlock *body = block("then"), *cont = block("endif");
+  b.CreateCondBr(cond, body, cont);
+  b.SetInsertPoint(body);
+  then();
+  b.CreateBr(cont);
+  b.SetInsertPoint(cont);
+}
+
+// ---- control flow ------------------------------------------------------------------------------------------------
+
+namespace {
+/// One phi per flat value, in the block that the builder stands in.
+struct Phis {
+  llvm::SmallVector<llvm::PHINode *, 16> phis;
+  Regs asValues() const { return Regs(phis.begin(), phis.end()); }
+  void make(llvm::IRBuilder<> &b, llvm::ArrayRef<llvm::Value *> like) {
+    for (llvm::Value *v : like) phis.push_back(b.CreatePHI(v->getType(), 2));
+  }
+  void incoming(llvm::ArrayRef<llvm::Value *> v, llvm::BasicBlock *from) {
+    for (size_t i = 0; i < phis.size(); ++i) phis[i]->addIncoming(v[i], from);
+  }
+};
+} // namespace
+
+void Lower::lowerFor(Op *op) {
+  Block *body = op->region(0)->front();
+  Op *yield = body->last;
+  unsigned n = op->numResults();
+  Regs init;
+  for (unsigned i = 0; i < n; ++i) flatten(op->operand(3 + i), init);
+  llvm::Value *from = scalar(op->operand(0)), *to = scalar(op->operand(1)), *step = scalar(op->operand(2));
+  bool isUnsigned = op->attr("unsignedCmp") != nullptr;
+  if (failed()) return;
+  llvm::BasicBlock *before = b.GetInsertBlock(), *header = block("for"), *inside = block("body"), *after = block("done");
+  b.CreateBr(header);
+  b.SetInsertPoint(header);
+  llvm::PHINode *iv = b.CreatePHI(from->getType(), 2);
+  iv->addIncoming(from, before);
+  Phis p;
+  p.make(b, init);
+  p.incoming(init, before);
+  b.CreateCondBr(isUnsigned ? b.CreateICmpULT(iv, to) : b.CreateICmpSLT(iv, to), inside, after);
+  b.SetInsertPoint(inside);
+  values[body->arg(0)] = {iv};
+  Regs all = p.asValues();
+  auto bind = [&](auto target) {
+    unsigned at = 0;
+    for (unsigned i = 0; i < n; ++i) {
+      Value *v = target(i);
+      unsigned k = flatCount(v->type);
+      unflatten(v, llvm::ArrayRef(all).slice(at, k), op->operand(3 + i));
+      at += k;
+    }
+  };
+  bind([&](unsigned i) { return body->arg(i + 1); });
+  lowerBlock(body);
+  if (failed()) return;
+  Regs next;
+  for (unsigned i = 0; i < n; ++i) flatten(yield->operand(i), next);
+  llvm::Value *inc = b.CreateAdd(iv, step, "", isUnsigned, !isUnsigned);
+  iv->addIncoming(inc, b.GetInsertBlock());
+  p.incoming(next, b.GetInsertBlock());
+  b.CreateBr(header);
+  b.SetInsertPoint(after);
+  bind([&](unsigned i) { return op->result(i); });
+}
+
+void Lower::lowerIf(Op *op) {
+  unsigned n = op->numResults();
+  llvm::BasicBlock *sides[2] = {block("then"), block("else")}, *cont = block("endif");
+  b.CreateCondBr(scalar(op->operand(0)), sides[0], sides[1]);
+  Phis p;
+  bool made = false;
+  for (unsigned s = 0; s < 2; ++s) {
+    b.SetInsertPoint(sides[s]);
+    Region *r = s < op->numRegions() ? op->region(s) : nullptr;
+    Regs flat;
+    if (r && !r->empty()) {
+      lowerBlock(r->front());
+      if (failed()) return;
+      for (unsigned i = 0; i < n; ++i) flatten(r->front()->last->operand(i), flat);
+    }
+    llvm::BasicBlock *end = b.GetInsertBlock();
+    b.CreateBr(cont);
+    b.SetInsertPoint(cont);
+    if (!made) p.make(b, flat);
+    made = true;
+    if (n) p.incoming(flat, end);
+  }
+  b.SetInsertPoint(cont);
+  Regs all = p.asValues();
+  unsigned at = 0;
+  for (unsigned i = 0; i < n; ++i) {
+    unsigned k = flatCount(op->result(i)->type);
+    unflatten(op->result(i), llvm::ArrayRef(all).slice(at, k), op->region(0)->front()->last->operand(i));
+    at += k;
+  }
+}
+
+void Lower::lowerWhile(Op *op) {
+  Block *test = op->region(0)->front(), *body = op->region(1)->front();
+  Regs init;
+  for (unsigned i = 0; i < op->numOperands(); ++i) flatten(op->operand(i), init);
+  llvm::BasicBlock *before = b.GetInsertBlock(), *header = block("while"), *inside = block("do"), *after = block("done");
+  b.CreateBr(header);
+  b.SetInsertPoint(header);
+  Phis p;
+  p.make(b, init);
+  p.incoming(init, before);
+  Regs all = p.asValues();
+  unsigned at = 0;
+  for (unsigned i = 0; i < test->numArgs(); ++i) {
+    unsigned k = flatCount(test->arg(i)->type);
+    unflatten(test->arg(i), llvm::ArrayRef(all).slice(at, k), op->operand(i));
+    at += k;
+  }
+  lowerBlock(test);
+  if (failed()) return;
+  Op *condition = test->last;
+  b.CreateCondBr(scalar(condition->operand(0)), inside, after);
+  for (unsigned i = 0; i < op->numResults(); ++i) {
+    Value *v = condition->operand(i + 1);
+    Regs flat;
+    flatten(v, flat);
+    unflatten(body->arg(i), flat, v);
+    unflatten(op->result(i), flat, v);
+  }
+  b.SetInsertPoint(inside);
+  lowerBlock(body);
+  if (failed()) return;
+  Regs next;
+  for (unsigned i = 0; i < body->last->numOperands(); ++i) flatten(body->last->operand(i), next);
+  p.incoming(next, b.GetInsertBlock());
+  b.CreateBr(header);
+  b.SetInsertPoint(after);
+}
+
+void Lower::lowerBranch(Op *op) {
+  auto pass = [&](Block *to, unsigned first, unsigned count) {
+    Regs flat;
+    for (unsigned i = 0; i < count; ++i) flatten(op->operand(first + i), flat);
+    Regs &phis = cfgPhis[to];
+    for (size_t i = 0; i < flat.size(); ++i) llvm::cast<llvm::PHINode>(phis[i])->addIncoming(flat[i], b.GetInsertBlock());
+  };
+  if (op->is(Opcode::cf_br)) {
+    pass(op->succ(0), 0, op->numOperands());
+    b.CreateBr(cfg[op->succ(0)]);
+  } else {
+    unsigned tf, tn, ff, fn2;
+    op->slotRange(1, &tf, &tn);
+    op->slotRange(2, &ff, &fn2);
+    llvm::BasicBlock *side[2] = {block("true"), block("false")};
+    b.CreateCondBr(scalar(op->operand(0)), side[0], side[1]);
+    for (unsigned s = 0; s < 2; ++s) {
+      b.SetInsertPoint(side[s]);
+      pass(op->succ(s), s ? ff : tf, s ? fn2 : tn);
+      b.CreateBr(cfg[op->succ(s)]);
+    }
+  }
+  terminated = true;
+}
+
+void Lower::lowerBlock(Block *block) {
+  for (Op *op = block->first; op && !failed(); op = op->next) {
+    if (op->is(Opcode::scf_yield) || op->is(Opcode::scf_condition)) return;
+    lowerOp(op);
+  }
+}
+
+void Lower::lowerOp(Op *op) {
+  switch (op->code) {
+  case Opcode::scf_for: return lowerFor(op);
+  case Opcode::scf_if: return lowerIf(op);
+  case Opcode::scf_while: return lowerWhile(op);
+  case Opcode::cf_br:
+  case Opcode::cf_cond_br: return lowerBranch(op);
+  case Opcode::tt_return:
+    b.CreateRetVoid();
+    terminated = true;
+    return;
+  case Opcode::tt_call: return unsupported(op, "a call that was not inlined");
+  default: break;
+  }
+  if (lowerShape(op) || lowerMemory(op) || lowerAtomics(op) || lowerShared(op) || lowerReduction(op) ||
+      lowerMatrix(op) || lowerMisc(op) || lowerElementwise(op))
+    return;
+  unsupported(op);
+}
+
+// ---- the kernel ----------------------------------------------------------------------------------------------------
+
+tessera::Status Lower::run() {
+  auto attr = [&](const char *name, int64_t otherwise) {
+    Attr a = m.op->attr(name);
+    return a && a->kind == AttrKind::Int ? a->ival : otherwise;
+  };
+  numWarps = (unsigned)attr("ttg.num-warps", 4);
+  if (attr("ttg.num-ctas", 1) != 1) {
+    fail(Code::UNSUPPORTED, func, "not implemented: num_ctas other than 1");
+    return status;
+  }
+  axis = std::make_unique<AxisInfoAnalysis>(func);
+  lowerFunction();
+  if (!failed()) {
+    object.launch.threads = numWarps * 32;
+    object.launch.shared_bytes = (uint32_t)attr("ttg.shared", 0);
+  }
+  return status;
+}
+
+void Lower::lowerFunction() {
+  Block *front = func->region(0)->front();
+  llvm::SmallVector<llvm::Type *, 16> params;
+  bool needsRecord = false;
+  func->walk([&](Op *op) { needsRecord = needsRecord || op->is(Opcode::tt_assert); });
+  for (unsigned i = 0; i < front->numArgs(); ++i) {
+    if (object.arguments[i].constant) continue;
+    Type t = front->arg(i)->type;
+    if (t->isDesc()) return fail(Code::UNSUPPORTED, func, "not implemented: tensor descriptor arguments on this GPU target");
+    params.push_back(t->isInt(1) ? b.getInt8Ty() : regType(t));
+  }
+  if (needsRecord) {
+    params.push_back(b.getPtrTy(1));
+    tessera::tko::HiddenArgument h;
+    h.kind = 2;
+    h.size = h.alignment = 8;
+    object.hidden.push_back(h);
+  }
+  fn = llvm::Function::Create(llvm::FunctionType::get(b.getVoidTy(), params, false), llvm::GlobalValue::ExternalLinkage,
+                              object.entry, out);
+  fn->addFnAttr(llvm::Attribute::NoUnwind);
+  llvm::BasicBlock *entry = block("entry"), *start = block("start");
+  b.SetInsertPoint(entry);
+  unsigned at = 0;
+  for (unsigned i = 0; i < front->numArgs(); ++i) {
+    Value *v = front->arg(i);
+    if (object.arguments[i].constant) {
+      values[v] = {llvm::PoisonValue::get(regType(v->type))};
+      continue;
+    }
+    llvm::Argument *a = fn->getArg(at++);
+    if (object.arguments[i].divisibility > 1 && v->type->isPtr())
+      a->addAttr(llvm::Attribute::getWithAlignment(cx, llvm::Align(std::min<uint64_t>(object.arguments[i].divisibility, 4096))));
+    values[v] = {v->type->isInt(1) ? b.CreateTrunc(a, b.getInt1Ty()) : (llvm::Value *)a};
+  }
+  if (needsRecord) record = fn->getArg(at);
+  entryEnd = b.CreateBr(start);
+  b.SetInsertPoint(start);
+  for (Block *blk = front->next; blk; blk = blk->next) {
+    llvm::BasicBlock *bb = block("bb");
+    cfg[blk] = bb;
+    llvm::IRBuilder<>::InsertPointGuard guard(b);
+    b.SetInsertPoint(bb);
+    Regs phis;
+    for (unsigned i = 0; i < blk->numArgs(); ++i) {
+      Value *v = blk->arg(i);
+      if (isMemDesc(v->type)) return fail(Code::UNSUPPORTED, func, "not implemented: shared buffers as block arguments");
+      unsigned k = flatCount(v->type);
+      Regs mine;
+      for (unsigned r = 0; r < k; ++r) mine.push_back(b.CreatePHI(regType(v->type->scalar()), 2));
+      phis.append(mine.begin(), mine.end());
+      if (k) values[v] = mine;
+    }
+    cfgPhis[blk] = phis;
+  }
+  for (Block *blk = front; blk && !failed(); blk = blk->next) {
+    if (blk != front) b.SetInsertPoint(cfg[blk]);
+    terminated = false;
+    lowerBlock(blk);
+    if (!terminated && !failed()) b.CreateUnreachable();
+  }
+}
+
+tessera::Status lowerKernel(Module &m, Op *kernel, const GpuOptions &o, llvm::Module &out, tessera::tko::Object &object) {
+  Lower lower(m, kernel, o, out, object);
+  return lower.run();
+}
+
+} // namespace tcodegen::gpu
