@@ -13,6 +13,7 @@ struct Checker {
   unsigned finds = 0;
   bool quiet = false; // keep the first find, tell nobody
   std::vector<std::pair<std::string_view, Op *>> functions; // sorted by name
+  std::vector<bool> goodLayouts; // by type id: checked, all right
   static constexpr unsigned limit = 20;
 
   explicit Checker(const Module &m) : module(m) {}
@@ -25,6 +26,10 @@ struct Checker {
 /// Checks that need code: everything about one operation beyond slots, types and attributes. Runs only on
 /// operations that passed those. (ops.cc)
 bool checkOp(Checker &c, const Op *op);
+/// Encodings of the tiles of one operation. (layouts.cc)
+bool checkLayouts(Checker &c, const Op *op);
+/// Operations and types of the GPU level. (gpu.cc)
+bool checkGpuOp(Checker &c, const Op *op);
 /// Rules of functions, calls, structured control flow and scalar regions. (regions.cc)
 bool checkRegions(Checker &c, const Op *op);
 

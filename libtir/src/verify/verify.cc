@@ -70,7 +70,7 @@ public:
   tessera::Status run();
   tessera::Status single(const Op *op) {
     c.quiet = true;
-    checkAlone(op) && checkOp(c, op);
+    checkAlone(op) && checkOp(c, op) && checkGpuOp(c, op) && checkLayouts(c, op);
     return c.first;
   }
 
@@ -323,7 +323,7 @@ bool Verifier::checkTree(Op *op, unsigned depth) {
     return c.fail(Rule::Terminator, op, "is a terminator, but more operations follow it");
   if (parent && op->is(Opcode::builtin_module)) return c.fail(Rule::Parent, op, "must not be nested");
   if (!checkAlone(op) || !checkBlocks(op) || !checkSuccessors(op)) return false;
-  bool ok = checkOp(c, op);
+  bool ok = checkOp(c, op) && checkGpuOp(c, op) && checkLayouts(c, op);
   for (unsigned r = 0; r < op->nregs; ++r)
     for (Block *b = op->region(r)->first; b; b = b->next)
       for (Op *o = b->first; o; o = o->next) ok &= checkTree(o, depth + 1);
