@@ -170,8 +170,8 @@ Status select_matrix(Module &m, Op *kernel, const GpuOptions &o) {
   std::vector<std::pair<Op *, DotChoice>> work;
   for (Op *dot : opsOf(kernel, Opcode::tt_dot)) {
     Attr enc = dot->result()->type->enc;
-    const Encoding *e = encodingOf(enc);
-    if (e && e->kind == EncKind::NvidiaMma) continue; // chosen by whoever wrote it
+    const Encoding *e = encodingOf(dot->operand(0)->type->enc);
+    if (e && e->kind == EncKind::DotOp && e->parent == enc) continue; // chosen before
     work.push_back({dot, chooseDot(queryOf(dot, warps, o))});
   }
   for (auto &[dot, c] : work) {
