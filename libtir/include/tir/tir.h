@@ -9,6 +9,7 @@
 #include "bytecode.h"
 #include "context.h"
 #include "interp.h"
+#include "layout.h"
 #include "module.h"
 #include "opcodes.h"
 #include "pass.h"
