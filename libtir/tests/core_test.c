@@ -125,6 +125,27 @@ static void test_types(void) {
   NULL_BECAUSE(tir_type_tensor(t, 2, shape, NULL), "element must be");
   NULL_BECAUSE(tir_type_tensor(f16, 1, shape, tir_attr_unit(other)), "another context");
   NULL_BECAUSE(tir_type_tensor_desc(f16, 0, NULL, NULL), "rank is 0");
+  {
+    const int64_t part[2] = {16, 64}, whole[2] = {32, 64};
+    const char *layout_text = "#ttg.swizzled_shared<{vec = 8, perPhase = 1, maxPhase = 4, order = [1, 0]}>";
+    const char *view_text = "!ttg.memdesc<16x64xf16, #ttg.swizzled_shared<{vec = 8, perPhase = 1, maxPhase = 4, "
+                            "order = [1, 0]}>, #ttg.shared_memory, mutable, 32x64>";
+    tir_attr layout = tir_attr_parse(ctx, layout_text, strlen(layout_text));
+    tir_attr space = tir_attr_parse(ctx, "#ttg.shared_memory", strlen("#ttg.shared_memory"));
+    tir_type view = tir_type_memdesc(f16, 2, part, layout, space, 1, 2, whole);
+    CHECK(view && tir_type_get_kind(view) == TIR_TYPE_MEMDESC && tir_type_rank(view) == 2);
+    CHECK(tir_type_encoding(view) == layout && tir_type_memory_space(view) == space && tir_type_is_mutable(view));
+    CHECK(tir_type_alloc_rank(view) == 2 && tir_type_alloc_dim(view, 0) == 32 && tir_type_alloc_dim(view, 2) == 0);
+    CHECK(view == tir_type_parse(ctx, view_text, strlen(view_text)));
+    view = tir_type_memdesc(f16, 2, part, layout, space, 0, 0, NULL);
+    CHECK(view && !tir_type_is_mutable(view) && tir_type_alloc_dim(view, 0) == 16);
+    CHECK(!tir_type_memory_space(NULL) && !tir_type_is_mutable(f16) && !tir_type_alloc_rank(NULL) &&
+          !tir_type_alloc_dim(NULL, 0));
+    NULL_BECAUSE(tir_type_memdesc(f16, 0, NULL, layout, space, 0, 0, NULL), "rank is 0");
+    NULL_BECAUSE(tir_type_memdesc(f16, 2, part, NULL, space, 0, 0, NULL), "layout is NULL");
+    NULL_BECAUSE(tir_type_memdesc(f16, 2, part, layout, NULL, 0, 0, NULL), "memory_space is NULL");
+    NULL_BECAUSE(tir_type_memdesc(f16, 2, part, layout, space, 0, 2, NULL), "shape is NULL");
+  }
   NULL_BECAUSE(tir_type_function(ctx, 1, NULL, 0, NULL), "inputs");
   two[1] = tir_type_index(other);
   NULL_BECAUSE(tir_type_function(ctx, 0, NULL, 2, two), "type 1 is of another context");

@@ -639,4 +639,83 @@ TEST_F(Passes, InlineDeepNesting) { // each function calls the next one from ins
   EXPECT_EQ(s.code, tessera::Code::LIMIT) << s.message;
 }
 
+// ---- shared memory ----------------------------------------------------------------------------------------
+
+/// A kernel over %x: tensor<8xf32, #b>; memdesc types are !m (mutable) and !c.
+std::string sharedKernel(const std::string &body) {
+  std::string text = R"(#b = #ttg.blocked<{sizePerThread = [1], threadsPerWarp = [32], warpsPerCTA = [1], order = [0]}>
+#s = #ttg.swizzled_shared<{vec = 1, perPhase = 1, maxPhase = 1, order = [0]}>
+#smem = #ttg.shared_memory
+!m = !ttg.memdesc<8xf32, #s, #smem, mutable>
+!c = !ttg.memdesc<8xf32, #s, #smem>
+!x = tensor<8xf32, #b>
+!p = tensor<8x!tt.ptr<f32>, #b>
+module attributes {"ttg.num-warps" = 1 : i32, "ttg.threads-per-warp" = 32 : i32} {
+  tt.func public @k(%p: !p, %x: !x, %n: i32) {
+    %c0 = arith.constant 0 : i32
+    %c1 = arith.constant 1 : i32
+)";
+  return text + body + "    tt.return\n  }\n}\n";
+}
+
+TEST_F(Passes, SharedLoadsMergeBetweenWritesOnly) {
+  ok(sharedKernel(R"(
+    %a = ttg.local_alloc : () -> !m
+    ttg.local_store %x, %a : !x -> !m
+    %l0 = ttg.local_load %a : !m -> !x
+    %l1 = ttg.local_load %a : !m -> !x
+    ttg.local_store %l1, %a : !x -> !m
+    %l2 = ttg.local_load %a : !m -> !x
+    %t = ttg.async_wait {num = 0 : i32}
+    %l3 = ttg.local_load %a token %t : !m -> !x
+    tt.store %p, %l0 : !p
+    tt.store %p, %l1 : !p
+    tt.store %p, %l2 : !p
+    tt.store %p, %l3 : !p
+)"), "cse,canonicalize,dce");
+  EXPECT_EQ(count(*m, Opcode::ttg_local_load), 3u);
+  EXPECT_EQ(count(*m, Opcode::ttg_async_wait), 1u);
+}
+
+TEST_F(Passes, AllocationsAreNeitherMergedNorMoved) {
+  ok(sharedKernel(R"(
+    %unused = ttg.local_alloc : () -> !m
+    %a = ttg.local_alloc : () -> !m
+    %b = ttg.local_alloc : () -> !m
+    scf.for %i = %c0 to %n step %c1  : i32 {
+      %d = ttg.local_alloc %x : (!x) -> !m
+      ttg.local_store %x, %d : !x -> !m
+    }
+    ttg.local_store %x, %a : !x -> !m
+    ttg.local_store %x, %b : !x -> !m
+    %g = ttg.global_scratch_alloc {alignment = 128 : i32, nbytes = 128 : i32} : !tt.ptr<i8>
+)"), "cse,licm,dce,canonicalize");
+  EXPECT_EQ(count(*m, Opcode::ttg_local_alloc), 3u); // the unused one is gone
+  EXPECT_EQ(count(*m, Opcode::ttg_global_scratch_alloc), 0u);
+  Op *loop = find(*m, Opcode::scf_for);
+  ASSERT_TRUE(loop);
+  EXPECT_TRUE(loop->region(0)->front()->first->is(Opcode::ttg_local_alloc));
+}
+
+TEST_F(Passes, ViewsAndConversionsAreFree) {
+  ok(sharedKernel(R"(
+    %a = ttg.local_alloc : () -> !ttg.memdesc<2x8xf32, #s, #smem, mutable>
+    scf.for %i = %c0 to %n step %c1  : i32 {
+      %v = ttg.memdesc_index %a[%c1] : !ttg.memdesc<2x8xf32, #s, #smem, mutable> -> !m
+      %w = ttg.memdesc_index %a[%c1] : !ttg.memdesc<2x8xf32, #s, #smem, mutable> -> !m
+      %k = ttg.async_copy_global_to_local %p, %v : !p -> <8xf32, #s, #smem, mutable>
+      %g = ttg.async_commit_group tokens %k
+      %t = ttg.async_wait %g {num = 0 : i32}
+      %l = ttg.local_load %w token %t : !m -> !x
+      tt.store %p, %l : !p
+    }
+)"), "cse,licm,dce,canonicalize");
+  EXPECT_EQ(count(*m, Opcode::ttg_memdesc_index), 1u);
+  Op *loop = find(*m, Opcode::scf_for);
+  ASSERT_TRUE(loop && loop->prev);
+  EXPECT_TRUE(loop->prev->is(Opcode::ttg_memdesc_index));
+  EXPECT_EQ(count(*m, Opcode::ttg_async_copy_global_to_local), 1u);
+  EXPECT_EQ(count(*m, Opcode::ttg_async_commit_group), 1u);
+}
+
 } // namespace

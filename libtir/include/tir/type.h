@@ -22,7 +22,8 @@ enum {
   TIR_TYPE_TENSOR_DESC = 7, /* !tt.tensordesc<4x8xT> */
   TIR_TYPE_FUNCTION = 8,    /* (inputs) -> (results) */
   TIR_TYPE_TUPLE = 9,       /* tuple<...> */
-  TIR_TYPE_OPAQUE = 10      /* a dialect type kept as text */
+  TIR_TYPE_OPAQUE = 10,     /* a dialect type kept as text */
+  TIR_TYPE_MEMDESC = 11     /* !ttg.memdesc<4x8xT, layout, space>: a view of a buffer in shared or tensor memory */
 };
 
 typedef uint32_t tir_float_kind;
@@ -59,6 +60,12 @@ TIR_API tir_type tir_type_ptr(tir_type pointee, uint32_t space);
 TIR_API tir_type tir_type_tensor(tir_type element, uint32_t rank, const int64_t *shape, tir_attr encoding);
 /* Descriptor of blocks of that shape; rank at least 1. */
 TIR_API tir_type tir_type_tensor_desc(tir_type element, uint32_t rank, const int64_t *shape, tir_attr layout);
+/* View of a buffer; rank at least 1. layout and memory_space: attributes of the same context (#ttg.swizzled_shared<...>,
+ * #ttg.shared_memory). is_mutable: 0 or 1. alloc_shape: the whole buffer's dimensions, alloc_rank of them (at most 32);
+ * with alloc_rank 0 (alloc_shape may then be NULL) the view is the whole buffer. */
+TIR_API tir_type tir_type_memdesc(tir_type element, uint32_t rank, const int64_t *shape, tir_attr layout,
+                                  tir_attr memory_space, int is_mutable, uint32_t alloc_rank,
+                                  const int64_t *alloc_shape);
 /* Arrays may be NULL when their count is 0. */
 TIR_API tir_type tir_type_function(tir_context *context, uint32_t num_inputs, const tir_type *inputs,
                                    uint32_t num_results, const tir_type *results);
@@ -75,12 +82,17 @@ TIR_API uint32_t tir_type_width(tir_type type);
 TIR_API tir_sign tir_type_sign(tir_type type);
 /* The float kind; TIR_FLOAT_F16 for what is no float: ask the kind first. */
 TIR_API tir_float_kind tir_type_float_kind(tir_type type);
-/* Element of a tensor or descriptor, pointee of a pointer; NULL for others. */
+/* Element of a tensor, descriptor or buffer, pointee of a pointer; NULL for others. */
 TIR_API tir_type tir_type_element(tir_type type);
 TIR_API uint32_t tir_type_address_space(tir_type pointer);
-/* Encoding of a tensor or layout of a descriptor, or NULL. */
+/* Encoding of a tensor, layout of a descriptor or buffer, or NULL. */
 TIR_API tir_attr tir_type_encoding(tir_type type);
-/* Dimensions of a tensor or descriptor; scalars have rank 0. */
+/* Memory space of a buffer type; 1 if the buffer may be written; dimensions of the whole buffer. */
+TIR_API tir_attr tir_type_memory_space(tir_type memdesc);
+TIR_API int tir_type_is_mutable(tir_type memdesc);
+TIR_API uint32_t tir_type_alloc_rank(tir_type memdesc);
+TIR_API int64_t tir_type_alloc_dim(tir_type memdesc, uint32_t i);
+/* Dimensions of a tensor, descriptor or buffer; scalars have rank 0. */
 TIR_API uint32_t tir_type_rank(tir_type type);
 /* Dimension number `i`, in elements; 0 when i is out of range. */
 TIR_API int64_t tir_type_dim(tir_type type, uint32_t i);

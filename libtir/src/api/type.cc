@@ -6,6 +6,7 @@
 using namespace tir;
 
 static_assert(TIR_TYPE_OPAQUE == static_cast<uint32_t>(TypeKind::Opaque) + 1);
+static_assert(TIR_TYPE_MEMDESC == static_cast<uint32_t>(TypeKind::MemDesc) + 1);
 static_assert(TIR_TYPE_TENSOR == static_cast<uint32_t>(TypeKind::Tensor) + 1);
 static_assert(TIR_FLOAT_F4E2M1FN == static_cast<uint32_t>(FloatKind::F4E2M1FN));
 static_assert(TIR_FLOAT_F8E5M2 == static_cast<uint32_t>(FloatKind::F8E5M2));
@@ -82,6 +83,17 @@ tir_type tir_type_tensor_desc(tir_type element, uint32_t rank, const int64_t *sh
   if (!blockOk("tir_type_tensor_desc", unwrap(element), rank, shape, unwrap(layout))) return nullptr;
   return wrap(unwrap(element)->ctx->desc({shape, rank}, unwrap(element), unwrap(layout)));
 }
+tir_type tir_type_memdesc(tir_type element, uint32_t rank, const int64_t *shape, tir_attr layout, tir_attr memory_space,
+                          int is_mutable, uint32_t alloc_rank, const int64_t *alloc_shape) {
+  const char *what = "tir_type_memdesc";
+  if (!rank) return bad("%s: rank is 0; at least 1", what);
+  if (!blockOk(what, unwrap(element), rank, shape, unwrap(layout))) return nullptr;
+  if (!layout || !memory_space) return bad("%s: %s is NULL", what, layout ? "memory_space" : "layout");
+  if (!blockOk("tir_type_memdesc: whole buffer", unwrap(element), alloc_rank, alloc_shape, unwrap(memory_space)))
+    return nullptr;
+  return wrap(unwrap(element)->ctx->memdesc({shape, rank}, unwrap(element), unwrap(layout), unwrap(memory_space),
+                                            is_mutable != 0, {alloc_shape, alloc_rank}));
+}
 tir_type tir_type_function(tir_context *context, uint32_t num_inputs, const tir_type *inputs,
                            uint32_t num_results, const tir_type *results) {
   Context *c = unwrap(context);
@@ -122,6 +134,12 @@ uint32_t tir_type_address_space(tir_type pointer) {
   return pointer && unwrap(pointer)->isPtr() ? unwrap(pointer)->space : 0;
 }
 tir_attr tir_type_encoding(tir_type type) { return type ? wrap(unwrap(type)->enc) : nullptr; }
+tir_attr tir_type_memory_space(tir_type memdesc) { return memdesc ? wrap(unwrap(memdesc)->memSpace) : nullptr; }
+int tir_type_is_mutable(tir_type memdesc) { return memdesc && unwrap(memdesc)->mutable_; }
+uint32_t tir_type_alloc_rank(tir_type memdesc) { return memdesc ? unwrap(memdesc)->allocShape.size() : 0; }
+int64_t tir_type_alloc_dim(tir_type memdesc, uint32_t i) {
+  return i < tir_type_alloc_rank(memdesc) ? unwrap(memdesc)->allocShape[i] : 0;
+}
 uint32_t tir_type_rank(tir_type type) { return type ? unwrap(type)->rank() : 0; }
 int64_t tir_type_dim(tir_type type, uint32_t i) {
   return type && i < unwrap(type)->rank() ? unwrap(type)->shape[i] : 0;
