@@ -41,7 +41,7 @@ struct LaunchConfig {
   LaunchAttribute *attributes;
   unsigned attribute_count;
 };
-struct alignas(64) TensorMap {
+struct alignas(128) TensorMap {
   uint64_t opaque[16];
 };
 
