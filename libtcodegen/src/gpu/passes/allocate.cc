@@ -183,6 +183,19 @@ uint64_t packIntervals(std::vector<PackItem> &items) {
   return total;
 }
 
+uint64_t bytesDuring(Op *kernel, ScratchBytes scratch, const Op *loop, const std::vector<Op *> &without) {
+  Buffers buffers(kernel, scratch);
+  Ranges ranges(kernel, buffers);
+  LiveRange during{ranges.begin[loop->id], ranges.end[loop->id]};
+  std::vector<PackItem> items;
+  for (size_t i = 0; i < buffers.list.size(); ++i) {
+    const Buffer &b = buffers.list[i];
+    if (ranges.out[i].meets(during) && std::find(without.begin(), without.end(), b.owner) == without.end())
+      items.push_back({ranges.out[i], b.bytes, b.align, 0});
+  }
+  return packIntervals(items);
+}
+
 // ---- the pass -------------------------------------------------------------------------------------------
 
 Status allocateShared(Module &m, Op *kernel, ScratchBytes scratch, uint64_t limit, const char *target,

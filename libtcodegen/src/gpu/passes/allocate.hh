@@ -12,6 +12,9 @@ struct LiveRange {
 };
 std::vector<LiveRange> liveRanges(tir::Op *kernel, const Buffers &buffers);
 
+/// Bytes of shared memory that are in use while `loop` runs, apart from the buffers that `without` own.
+uint64_t bytesDuring(tir::Op *kernel, ScratchBytes scratch, const tir::Op *loop, const std::vector<tir::Op *> &without);
+
 struct PackItem {
   LiveRange live;
   uint64_t bytes = 0;
