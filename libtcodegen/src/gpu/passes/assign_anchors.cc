@@ -105,6 +105,16 @@ bool Assigner::feedsDot(const Value *result) const {
   return false;
 }
 
+/// An operand was computed from another dot of the same iteration.
+bool Assigner::comesFromDot(const Value *v, const Block *home, unsigned depth) const {
+  const Op *d = v->def;
+  if (!d || d->parent != home || depth > 24 || !v->type->isTensor()) return false;
+  if (d->is(Opcode::tt_dot)) return true;
+  for (unsigned i = 0; i < d->numOperands(); ++i)
+    if (comesFromDot(d->operand(i), home, depth + 1)) return true;
+  return false;
+}
+
 DotChoice Assigner::chooseFor(Op *dot) {
   DotQuery q;
   q.a = dot->operand(0)->type;
@@ -114,7 +124,8 @@ DotChoice Assigner::chooseFor(Op *dot) {
   q.numWarps = warps;
   q.capability = o.capability;
   q.archSpecific = o.arch_specific;
-  q.chained = feedsDot(dot->result(0));
+  q.chained = feedsDot(dot->result(0)) || comesFromDot(dot->operand(0), dot->parent, 0) ||
+              comesFromDot(dot->operand(1), dot->parent, 0);
   const Value *loads[] = {loadBehind(dot->operand(0)), loadBehind(dot->operand(1))};
   q.aFromRegisters = !loads[0] || loads[0]->type->elem != q.a->elem;
   for (unsigned i = 0; i < 2; ++i) {

@@ -50,6 +50,7 @@ private:
   bool cheap(const Value *v, unsigned depth = 0) const;
   const Value *loadBehind(const Value *v) const;
   bool feedsDot(const Value *result) const;
+  bool comesFromDot(const Value *v, const tir::Block *home, unsigned depth) const;
   unsigned threads() const { return 32 * warps; }
   int depthOf(const Op *op) const;
 
