@@ -22,8 +22,8 @@ struct ThreadHead {
 /// system's. The space is aligned to its size and lies below 4 GiB, so that 32-bit addresses come back whole.
 constexpr uint32_t shared_window = 256 * 1024, shared_begin = 1024;
 
-/// A register whose value the instruction leaves open.
-constexpr uint64_t poison = 0x7fb5a5a57fb5a5a5; // a signalling NaN as f32, as f64, nearly so as f16
+/// What shared memory holds before the first write, and a register whose value an instruction leaves open.
+constexpr uint64_t poison = 0xffb5ffb5ffb5ffb5; // NaN as f16, bf16, f32, f64 and half of fp8
 
 enum class Shuffle : uint32_t { bfly, idx, up, down };
 enum class Fence : uint32_t { async, membar };

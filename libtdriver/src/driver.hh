@@ -177,6 +177,7 @@ Status benchmark(const Launch &launch, const tdriver_benchmark_params &params, t
 /// The built-in back ends.
 const tdriver_backend *cpu_backend();
 const tdriver_backend *cuda_backend();
+const tdriver_backend *emu_backend();
 const tdriver_backend *null_backend();
 
 } // namespace tdriver

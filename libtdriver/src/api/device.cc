@@ -83,7 +83,7 @@ tdriver_status tdriver_create(const tdriver_params *params, tdriver_driver **dri
     return api::error(Code::LIMIT, "tdriver_params.threads is %u, the limit is 4096", p.threads);
   auto *d = new tdriver_driver;
   d->params = p;
-  d->backends = {cpu_backend(), cuda_backend(), null_backend()};
+  d->backends = {cpu_backend(), cuda_backend(), emu_backend(), null_backend()};
   *driver = d;
   return TDRIVER_OK;
 }

@@ -35,6 +35,7 @@ struct Kernel {
   mutable std::atomic<uint32_t> picoseconds{0}; // estimate of one program; 0 = not known yet
   std::atomic<uint32_t> in_flight{0};           // queued launches
   uint32_t generation = 0;                      // of forks, at load
+  bool whole = false;                           // one call runs all programs
 };
 
 /// Shared by handles and queued marks.
@@ -94,6 +95,13 @@ void execute_launch(Stream *stream, Kernel *kernel, const tdriver_launch_config 
 /// Address of an import, NULL when it is not in the list.
 void *import_address(const char *name);
 const char *import_name(uint32_t index);
+
+/// Maps an image, with the addresses that `find` knows in its import slots, and sets what of `kernel` follows from
+/// it. After a failure, and in the end, unmap_kernel undoes it.
+Status map_kernel(const tdriver_code &code, Kernel *kernel, void *(*find)(const char *name));
+void unmap_kernel(Kernel *kernel);
+/// Waits for the launches in flight.
+void wait_idle(Kernel *kernel);
 
 /// LLVM's name of a CPU feature: 1 usable here, 0 not, -1 not known to this driver.
 int has_feature(const char *name);

@@ -21,18 +21,22 @@ Status check_code(const tdriver_code &c) {
   if (std::strncmp(c.target, "cpu:", 4) != 0 || c.code_kind != 1)
     return fail(Code::UNSUPPORTED, "kernel %s is made for \"%s\" (code kind %u), this is the cpu device",
                 c.entry, c.target, c.code_kind);
-#if !defined(__x86_64__)
-  return fail(Code::UNSUPPORTED, "not implemented: CPU images on this architecture; kernel %s is for x86-64",
-              c.entry);
-#endif
-  if (sysconf(_SC_PAGESIZE) > 4096)
-    return fail(Code::UNSUPPORTED, "not implemented: pages of %ld bytes", sysconf(_SC_PAGESIZE));
   if (c.hidden_count || c.threads != 1 || c.shared_bytes || c.attributes)
     return fail(
         Code::UNSUPPORTED,
         "kernel %s needs what the cpu device lacks: %u hidden arguments, %u threads per program, %u bytes of "
         "shared memory, attributes %#x",
         c.entry, c.hidden_count, c.threads, c.shared_bytes, c.attributes);
+  return {};
+}
+
+Status check_features(const tdriver_code &c) {
+#if !defined(__x86_64__)
+  return fail(Code::UNSUPPORTED, "not implemented: CPU images on this architecture; kernel %s is for x86-64",
+              c.entry);
+#endif
+  if (sysconf(_SC_PAGESIZE) > 4096)
+    return fail(Code::UNSUPPORTED, "not implemented: pages of %ld bytes", sysconf(_SC_PAGESIZE));
   bool amx = false;
   for (size_t i = 0; i < c.feature_count; ++i) {
     int has = has_feature(c.features[i]);
@@ -72,10 +76,10 @@ Status map_image(const tdriver_code &c, Kernel *k) {
   return {};
 }
 
-Status link_image(const tdriver_code &c, Kernel *k) {
+Status link_image(const tdriver_code &c, Kernel *k, void *(*find)(const char *name)) {
   for (size_t i = 0; i < c.import_count; ++i) {
     const tdriver_import &import = c.imports[i];
-    void *address = import_address(import.name);
+    void *address = find(import.name);
     if (!address)
       return fail(Code::UNSUPPORTED,
                   "kernel %s imports %s, which this driver does not have (import list version %u)", c.entry,
@@ -132,10 +136,12 @@ void write_perf_map(const tdriver_code &c, const Kernel &k) {
   ::close(file);
 }
 
-Status load(const tdriver_code &c, Kernel *k) {
-  TESSERA_TRY(check_code(c));
+} // namespace
+
+Status map_kernel(const tdriver_code &c, Kernel *k, void *(*find)(const char *name)) {
+  TESSERA_TRY(check_features(c));
   TESSERA_TRY(map_image(c, k));
-  TESSERA_TRY(link_image(c, k));
+  TESSERA_TRY(link_image(c, k, find));
   TESSERA_TRY(protect_image(c, k));
   bool inside = false;
   for (size_t i = 0; i < c.segment_count; ++i) {
@@ -153,12 +159,22 @@ Status load(const tdriver_code &c, Kernel *k) {
   return {};
 }
 
-} // namespace
+void unmap_kernel(Kernel *k) {
+  if (k->base) munmap(k->base, k->bytes);
+  k->base = nullptr;
+}
+
+void wait_idle(Kernel *k) {
+  if (k->generation != fork_generation()) return; // they were in flight in the parent
+  for (uint32_t n; (n = k->in_flight.load(std::memory_order_acquire));) futex_wait(k->in_flight, n);
+}
 
 tdriver_status kernel_load(void *device, const tdriver_code *code, void **kernel, tdriver_report *report) {
   auto *k = new Kernel;
   k->device = static_cast<Device *>(device);
-  if (Status s = load(*code, k); !s.ok()) {
+  Status s = check_code(*code);
+  if (s.ok()) s = map_kernel(*code, k, import_address);
+  if (!s.ok()) {
     kernel_unload(k);
     return answer(s, report);
   }
@@ -168,9 +184,8 @@ tdriver_status kernel_load(void *device, const tdriver_code *code, void **kernel
 
 void kernel_unload(void *object) {
   auto *k = static_cast<Kernel *>(object);
-  if (k->generation == fork_generation()) // else they were in flight in the parent
-    for (uint32_t n; (n = k->in_flight.load(std::memory_order_acquire));) futex_wait(k->in_flight, n);
-  if (k->base) munmap(k->base, k->bytes);
+  wait_idle(k);
+  unmap_kernel(k);
   delete k;
 }
 

@@ -102,9 +102,12 @@ bool Progress::take(const Job &job, uint64_t *first, uint64_t *last) {
   return *first < job.programs;
 }
 
-void Progress::stop(const Job &job, const tdriver_record &record) {
+void Progress::stop(const Job &job, const tdriver_record &record, std::string text) {
   std::lock_guard guard(lock_);
-  if (!stopped_.load(std::memory_order_relaxed) || record.program < record_.program) record_ = record;
+  if (!stopped_.load(std::memory_order_relaxed) || record.program < record_.program) {
+    record_ = record;
+    text_ = std::move(text);
+  }
   stopped_.store(true, std::memory_order_relaxed);
   next_.store(job.programs, std::memory_order_relaxed); // lower programs are all running already
 }
@@ -114,7 +117,7 @@ bool Progress::complete(const Job &job) const {
 }
 
 Outcome Progress::outcome() const {
-  return stopped_.load(std::memory_order_relaxed) ? Outcome{Outcome::stopped, record_} : Outcome{};
+  return stopped_.load(std::memory_order_relaxed) ? Outcome{Outcome::stopped, record_, text_} : Outcome{};
 }
 
 bool run_chunk(const Job &job, Progress &progress, Arena &arena, bool *memory) {
@@ -124,13 +127,13 @@ bool run_chunk(const Job &job, Progress &progress, Arena &arena, bool *memory) {
   call.arena = arena.get(kernel.arena_bytes, kernel.arena_alignment);
   *memory = call.arena || !kernel.arena_bytes;
   if (!*memory || !progress.take(job, &call.first, &call.last)) return false;
-  Call host{&job, false, {}};
+  Call host{&job, false, {}, {}};
   std::memcpy(call.grid, job.grid, sizeof(call.grid));
   call.host = &host;
   if (int32_t result = kernel.entry(job.params, &call)) [[unlikely]] {
     if (!host.recorded) // a kernel that broke the ABI still must not pass for a good one
       host.record = {0, UINT32_MAX, uint32_t(result), {job.grid[0], job.grid[1], job.grid[2]}, call.first};
-    progress.stop(job, host.record);
+    progress.stop(job, host.record, std::move(host.text));
   } else if (host.recorded) [[unlikely]] {
     progress.stop(job, host.record);
   }
@@ -151,6 +154,8 @@ void execute_launch(Stream *stream, Kernel *kernel, const tdriver_launch_config 
   if (outcome.kind == Outcome::done) [[likely]]
     return;
   tdriver_report report;
+  if (outcome.kind == Outcome::stopped && !outcome.text.empty())
+    return set_failure(stream, TDRIVER_LAUNCH, outcome.text.c_str());
   if (outcome.kind == Outcome::stopped) {
     host.describe(kernel->owner, &outcome.record, &report);
     return set_failure(stream, TDRIVER_LAUNCH, report.text);

@@ -209,7 +209,7 @@ void Pool::finish(Slot &slot) {
 Outcome Pool::run_alone(const Job &job) {
   Progress progress;
   Arena arena;
-  if (!run_chunks(job, progress, arena)) return {Outcome::no_memory, {}};
+  if (!run_chunks(job, progress, arena)) return {Outcome::no_memory, {}, {}};
   return progress.outcome();
 }
 
@@ -258,6 +258,7 @@ Outcome Pool::run(Job job) {
   check_fork();
   uint32_t width = uint32_t(std::min<uint64_t>(width_, job.programs));
   job.chunk = std::min<uint64_t>(std::max<uint64_t>(job.programs / (uint64_t(width) * 16), 1), 1024);
+  if (job.kernel->whole) width = 1, job.chunk = job.programs;
   if (job.programs == 1 && !job.kernel->arena_bytes) return run_alone(job);
 
   Slot *all = slots();

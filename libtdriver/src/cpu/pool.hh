@@ -11,6 +11,7 @@
 #include <atomic>
 #include <mutex>
 #include <pthread.h>
+#include <string>
 #include <vector>
 
 namespace tdriver::cpu {
@@ -55,6 +56,7 @@ struct Job {
 struct Outcome {
   enum Kind { done, stopped, no_memory } kind = done;
   tdriver_record record = {};
+  std::string text = {}; // stopped: why, if not by the record
 };
 
 /// Queued work that a worker runs.

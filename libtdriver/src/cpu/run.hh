@@ -13,7 +13,7 @@ public:
   void reset();
   /// Takes the next chunk; false when there is none.
   bool take(const Job &job, uint64_t *first, uint64_t *last);
-  void stop(const Job &job, const tdriver_record &record);
+  void stop(const Job &job, const tdriver_record &record, std::string text = {});
   /// All programs were handed out and none stopped.
   bool complete(const Job &job) const;
   /// After all threads are done.
@@ -24,6 +24,7 @@ private:
   std::atomic<bool> stopped_{false};
   std::mutex lock_;
   tdriver_record record_ = {};
+  std::string text_;
 };
 
 /// What `host` of a call points to.
@@ -31,6 +32,7 @@ struct Call {
   const Job *job;
   bool recorded;
   tdriver_record record;
+  std::string text = {}; // a sentence instead of a message of the kernel's
 };
 
 /// Runs the next chunk; false when there was none, or no memory for the arena (*memory false).
