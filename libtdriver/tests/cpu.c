@@ -500,8 +500,8 @@ static void test_register(void) {
   mine.name = "mine";
   OK(tdriver_backend_register(driver, &mine));
   OK(tdriver_device_count(driver, &count));
-  CHECK(count == 5);
-  OK(tdriver_device_name(driver, 4, &name));
+  CHECK(count >= 5); /* the built-in ones come first */
+  OK(tdriver_device_name(driver, count - 1, &name));
   CHECK(!strcmp(name, "mine:2"));
   FAILS(TDRIVER_DEVICE, "device 2 is broken", tdriver_device_open(driver, "mine:2", &device));
   FAILS(TDRIVER_NOT_FOUND, "3 devices", tdriver_device_open(driver, "mine:3", &device));
