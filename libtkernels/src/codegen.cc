@@ -75,7 +75,8 @@ static tkernels_status codegen_compile(void *user, const tkernels_compile_reques
   params.options = *request->options ? request->options : nullptr;
   if (request->flags & TKERNELS_GET_NO_PROMISES) params.promises = TCODEGEN_OFF;
   if (request->flags & TKERNELS_GET_KEEP_STAGES)
-    params.keep = TCODEGEN_KEEP_TTIR | TCODEGEN_KEEP_LLIR | TCODEGEN_KEEP_ASM | TCODEGEN_KEEP_OBJECT | TCODEGEN_KEEP_EMBEDDED;
+    params.keep = TCODEGEN_KEEP_TTIR | TCODEGEN_KEEP_LLIR | TCODEGEN_KEEP_ASM | TCODEGEN_KEEP_OBJECT | TCODEGEN_KEEP_EMBEDDED |
+                  TCODEGEN_KEEP_TTGIR | TCODEGEN_KEEP_SASS | TCODEGEN_KEEP_PLAN;
   tcodegen_artifact *artifact = nullptr;
   tcodegen_status status = c->tcodegen_compile(c->compiler, request->ir, request->ir_size, &params, &artifact);
   if (status != TCODEGEN_OK) {

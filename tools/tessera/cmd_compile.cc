@@ -10,9 +10,9 @@
 namespace tool {
 
 static constexpr Flag flags[] = {
-    {"--target", "TARGET", "cpu:native, cpu:x86-64-v3, cpu:x86-64-v4, cpu:znver4, ... (default: cpu:native)"},
+    {"--target", "TARGET", "cpu:native, cpu:x86-64-v3, cpu:x86-64-v4, cuda:90a, cuda:80, emu:90a, ... (default: cpu:native)"},
     {"--kernel", "NAME", "the kernel, where the file has several"},
-    {"--emit", "tko|ttir|llir|asm|o", "what to write (default: tko, the kernel object)"},
+    {"--emit", "STAGE", "what to write: tko (default, the kernel object), ttir, llir; CPU: asm, o; GPU: ttgir, plan, ptx, cubin, sass"},
     {"-o", "OUT", "where to write it; - is standard output (required)"},
     {"--keep-stages", nullptr, "the kernel object also holds the texts of the stages"},
     {"--no-promises", nullptr, "compile as if the kernel declared nothing about its arguments"},
@@ -38,8 +38,8 @@ static int run(const Options &options) {
   if (!out) return error(exit_input, "tessera compile: expected -o OUT");
   const char *emit = options.get("--emit", "tko");
   bool known = false;
-  for (const char *e : {"tko", "ttir", "llir", "asm", "o"}) known |= !std::strcmp(e, emit);
-  if (!known) return error(exit_input, "--emit '%s': expected tko, ttir, llir, asm or o", emit);
+  for (const char *e : {"tko", "ttir", "llir", "asm", "o", "ttgir", "plan", "ptx", "cubin", "sass"}) known |= !std::strcmp(e, emit);
+  if (!known) return error(exit_input, "--emit '%s': expected tko, ttir, llir, asm, o, ttgir, plan, ptx, cubin or sass", emit);
   bool stage = std::strcmp(emit, "tko") != 0;
   const std::string &path = options.positional[0];
   auto ir = read_file(path);

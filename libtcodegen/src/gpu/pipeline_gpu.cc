@@ -153,8 +153,8 @@ Status compile(const CompileRequest &request, Module &m, Op *kernel, tko::Object
     object.code_kind = tko::CodeKind::cubin;
     if (request.keep & keep_sass) {
       auto sass = nvidia::disassemble(code.value.cubin);
-      if (!sass.ok()) return sass.status;
-      artifact.stages.push_back({"sass", std::move(sass.value)});
+      if (sass.ok()) artifact.stages.push_back({"sass", std::move(sass.value)});
+      else artifact.remarks.push_back({RemarkKind::missed, "no-disassembly", sass.status.message, ""});
     }
     if (request.keep & keep_object)
       artifact.stages.push_back({"cubin", std::string(code.value.cubin.begin(), code.value.cubin.end())});
