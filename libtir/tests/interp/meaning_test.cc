@@ -671,3 +671,150 @@ TEST(Interp, InlineAssemblyIsRefused) {
   EXPECT_EQ(l.scalar(1).run(), Code::UNSUPPORTED);
   EXPECT_TRUE(l.says("inline assembly") && l.says("t.ttir:")) << l.status.message;
 }
+
+// ---- the GPU level ----------------------------------------------------------------------------------------
+
+/// A body over %x, %o: pointers to i32 and %n: i32, with %ap and %op: addresses of 2x4 elements. @4x2@ becomes a
+/// mutable buffer type of that shape.
+Launch shared(const std::string &body) {
+  std::string text = "%r = tt.make_range {end = 8 : i32, start = 0 : i32} : tensor<8xi32>\n"
+                     "%r2 = tt.reshape %r : tensor<8xi32> -> tensor<2x4xi32>\n"
+                     "%xs = tt.splat %x : !tt.ptr<i32> -> tensor<2x4x!tt.ptr<i32>>\n"
+                     "%ap = tt.addptr %xs, %r2 : tensor<2x4x!tt.ptr<i32>>, tensor<2x4xi32>\n"
+                     "%os = tt.splat %o : !tt.ptr<i32> -> tensor<2x4x!tt.ptr<i32>>\n"
+                     "%op = tt.addptr %os, %r2 : tensor<2x4x!tt.ptr<i32>>, tensor<2x4xi32>\n"
+                     "%v = tt.load %ap : tensor<2x4x!tt.ptr<i32>>\n" +
+                     body;
+  for (size_t at; (at = text.find('@')) != std::string::npos;) {
+    size_t end = text.find('@', at + 1);
+    text.replace(at, end - at + 1,
+                 "!ttg.memdesc<" + text.substr(at + 1, end - at - 1) +
+                     "xi32, #ttg.swizzled_shared<{vec = 1, perPhase = 1, maxPhase = 1, order = [1, 0]}>, "
+                     "#ttg.shared_memory, mutable>");
+  }
+  return Launch("%x: !tt.ptr<i32>, %o: !tt.ptr<i32>, %n: i32", text);
+}
+
+TEST(Interp, BuffersAndTheirViews) {
+  I x{1, 2, 3, 4, 5, 6, 7, 8}, o(8);
+  Launch l = shared(R"(
+    %b = ttg.local_alloc : () -> @3x2x4@
+    %p = ttg.memdesc_index %b[%n] : @3x2x4@ -> @2x4@
+    ttg.local_store %v, %p : tensor<2x4xi32> -> @2x4@
+    %again = ttg.memdesc_index %b[%n] : @3x2x4@ -> @2x4@
+    %t = ttg.memdesc_trans %again {order = array<i32: 1, 0>} : @2x4@ -> @4x2@
+    %s = ttg.memdesc_subslice %t[2, 0] : @4x2@ -> @2x2@
+    %l = ttg.local_load %s : @2x2@ -> tensor<2x2xi32>
+    %twice = arith.addi %l, %l : tensor<2x2xi32>
+    ttg.local_store %twice, %s : tensor<2x2xi32> -> @2x2@
+    %f = ttg.memdesc_reshape %p : @2x4@ -> @4x2@
+    %y = ttg.local_load %f : @4x2@ -> tensor<4x2xi32>
+    %z = tt.reshape %y : tensor<4x2xi32> -> tensor<2x4xi32>
+    %c = ttg.convert_layout %z : tensor<2x4xi32> -> tensor<2x4xi32>
+    tt.store %op, %c : tensor<2x4x!tt.ptr<i32>>
+  )");
+  EXPECT_EQ(l.buffer(x).buffer(o).scalar(2).run(), Code::OK) << l.status.message;
+  EXPECT_EQ(o, (I{1, 2, 6, 8, 5, 6, 14, 16})); // columns 2 and 3 doubled, through the transposed view
+}
+
+TEST(Interp, BuffersThatAreNotThere) {
+  I x(8), o(8);
+  Launch outside = shared(R"(
+    %b = ttg.local_alloc : () -> @3x2x4@
+    %p = ttg.memdesc_index %b[%n] : @3x2x4@ -> @2x4@
+  )");
+  EXPECT_EQ(outside.buffer(x).buffer(o).scalar(3).run(), Code::LAUNCH);
+  EXPECT_TRUE(outside.says("takes part 3 of a buffer of 3")) << outside.status.message;
+  Launch gone = shared(R"(
+    %b = ttg.local_alloc : () -> @2x4@
+    ttg.local_dealloc %b : @2x4@
+    %l = ttg.local_load %b : @2x4@ -> tensor<2x4xi32>
+  )");
+  EXPECT_EQ(gone.buffer(x).buffer(o).scalar(0).run(), Code::LAUNCH);
+  EXPECT_TRUE(gone.says("was given back")) << gone.status.message;
+  Launch unset = shared(R"(
+    %b = ttg.local_alloc : () -> @2x4@
+    %l = ttg.local_load %b : @2x4@ -> tensor<2x4xi32>
+    tt.store %op, %l : tensor<2x4x!tt.ptr<i32>>
+  )");
+  unset.sanitize(TIR_SANITIZE_UNDEF);
+  EXPECT_EQ(unset.buffer(x).buffer(o).scalar(0).run(), Code::LAUNCH);
+  EXPECT_TRUE(unset.says("is undefined")) << unset.status.message;
+}
+
+TEST(Interp, AsynchronousCopies) {
+  I x{1, 2, 3, 4, 5, 6, 7, 8}, o(8);
+  Launch l = shared(R"(
+    %b = ttg.local_alloc : () -> @2x4@
+    %ns = tt.splat %n : i32 -> tensor<2x4xi32>
+    %m = arith.cmpi slt, %r2, %ns : tensor<2x4xi32>
+    %t = ttg.async_copy_global_to_local %ap, %b mask %m other %ns : tensor<2x4x!tt.ptr<i32>> -> <2x4xi32, #ttg.swizzled_shared<{vec = 1, perPhase = 1, maxPhase = 1, order = [1, 0]}>, #ttg.shared_memory, mutable>
+    %g = ttg.async_commit_group tokens %t
+    %w = ttg.async_wait %g {num = 0 : i32}
+    %y = ttg.local_load %b token %w : @2x4@ -> tensor<2x4xi32>
+    %t2 = ttg.async_copy_global_to_local %ap, %b mask %m : tensor<2x4x!tt.ptr<i32>> -> <2x4xi32, #ttg.swizzled_shared<{vec = 1, perPhase = 1, maxPhase = 1, order = [1, 0]}>, #ttg.shared_memory, mutable>
+    %z = ttg.local_load %b : @2x4@ -> tensor<2x4xi32>
+    %s = arith.addi %y, %z : tensor<2x4xi32>
+    tt.store %op, %s : tensor<2x4x!tt.ptr<i32>>
+  )");
+  l.sanitize(TIR_SANITIZE_UNDEF);
+  EXPECT_EQ(l.buffer(x).buffer(o).scalar(6).run(), Code::OK) << l.status.message;
+  EXPECT_EQ(o, (I{2, 4, 6, 8, 10, 12, 6, 6})); // off: `other`, then zero
+}
+
+TEST(Interp, CopiesByDescriptorInMemory) {
+  I x{1, 2, 3, 4, 5, 6, 7, 8}, o(8);
+  Launch l = shared(R"(
+    %b = ttg.local_alloc : () -> @2x4@
+    %c1 = arith.constant 1 : i32
+    %c2 = arith.constant 2 : i32
+    %c4 = arith.constant 4 : i32
+    %bytes = arith.constant 16 : i64
+    %true = arith.constant true
+    %bar = ttg.local_alloc : () -> !ttg.memdesc<1xi64, #ttg.swizzled_shared<{vec = 1, perPhase = 1, maxPhase = 1, order = [0]}>, #ttg.shared_memory, mutable>
+    %s = ttg.global_scratch_alloc {alignment = 128 : i32, nbytes = 128 : i32} : !tt.ptr<i8>
+    %d = ttng.reinterpret_tensor_descriptor %s : !tt.ptr<i8> to !tt.tensordesc<2x4xi32>
+    ttng.tensormap_create %s, %x, [%c4, %c2], [%c4, %n], [%bytes], [%c1, %c1] {elem_type = 3 : i32, fill_mode = 0 : i32, interleave_layout = 0 : i32, swizzle_mode = 0 : i32} : (!tt.ptr<i8>, !tt.ptr<i32>, i32, i32, i32, i32, i64, i32, i32) -> ()
+    ttng.tensormap_fenceproxy_acquire %s : !tt.ptr<i8>
+    ttng.async_tma_copy_global_to_local %d[%c1, %c1] %b, %bar, %true : !tt.tensordesc<2x4xi32>, !ttg.memdesc<1xi64, #ttg.swizzled_shared<{vec = 1, perPhase = 1, maxPhase = 1, order = [0]}>, #ttg.shared_memory, mutable> -> @2x4@
+    %y = ttg.local_load %b : @2x4@ -> tensor<2x4xi32>
+    tt.store %op, %y : tensor<2x4x!tt.ptr<i32>>
+  )");
+  EXPECT_EQ(l.buffer(x).buffer(o).scalar(2).run(), Code::OK) << l.status.message;
+  EXPECT_EQ(o, (I{6, 7, 8, 0, 0, 0, 0, 0})); // from (1, 1) of 2x4
+  Launch none = shared(R"(
+    %b = ttg.local_alloc : () -> @2x4@
+    %c0 = arith.constant 0 : i32
+    %s = ttg.global_scratch_alloc {alignment = 128 : i32, nbytes = 128 : i32} : !tt.ptr<i8>
+    %d = ttng.reinterpret_tensor_descriptor %s : !tt.ptr<i8> to !tt.tensordesc<2x4xi32>
+    ttng.async_tma_copy_local_to_global %d[%c0, %c0] %b : !tt.tensordesc<2x4xi32>, @2x4@
+  )");
+  EXPECT_EQ(none.buffer(x).buffer(o).scalar(2).run(), Code::LAUNCH);
+  EXPECT_TRUE(none.says("where none was written")) << none.status.message;
+}
+
+TEST(Interp, ProductsOfWarpGroups) {
+  I x{1, 2, 3, 4, 5, 6, 7, 8}, o(8);
+  Launch l = shared(R"(
+    %a = ttg.local_alloc %v : (tensor<2x4xi32>) -> @2x4@
+    %b = ttg.local_alloc : () -> @4x4@
+    %r4 = tt.make_range {end = 16 : i32, start = 0 : i32} : tensor<16xi32>
+    %k = tt.reshape %r4 : tensor<16xi32> -> tensor<4x4xi32>
+    %five = arith.constant dense<5> : tensor<4x4xi32>
+    %q = arith.remsi %k, %five : tensor<4x4xi32>
+    %zero = arith.constant dense<0> : tensor<4x4xi32>
+    %diag = arith.cmpi eq, %q, %zero : tensor<4x4xi32>
+    %id = arith.extui %diag : tensor<4x4xi1> to tensor<4x4xi32>
+    ttg.local_store %id, %b : tensor<4x4xi32> -> @4x4@
+    %c1 = arith.constant 1 : i32
+    %use = arith.cmpi eq, %n, %c1 : i32
+    %d = ttng.warp_group_dot %a, %b, %v, %use {isAsync = true} : @2x4@ * @4x4@ -> tensor<2x4xi32>
+    %w:2 = ttng.warp_group_dot_wait %d, %a {pendings = 0 : i32} : tensor<2x4xi32>, @2x4@
+    tt.store %op, %w#0 : tensor<2x4x!tt.ptr<i32>>
+  )");
+  Launch without = l;
+  EXPECT_EQ(l.buffer(x).buffer(o).scalar(1).run(), Code::OK) << l.status.message;
+  EXPECT_EQ(o, (I{2, 4, 6, 8, 10, 12, 14, 16}));
+  EXPECT_EQ(without.buffer(x).buffer(o).scalar(0).run(), Code::OK) << without.status.message;
+  EXPECT_EQ(o, x);
+}
