@@ -86,10 +86,6 @@ IrValue *Lower::sharedAt(IrValue *base, IrValue *element, unsigned bits) {
   return b.CreateGEP(bitsType(bits), base, element);
 }
 
-IrValue *Lower::sharedAt(IrValue *base, IrValue *element, unsigned bits) {
-  return b.CreateGEP(b.getIntNTy(bits), base, element);
-}
-
 void Lower::storeShared(IrValue *ptr, llvm::ArrayRef<IrValue *> e) {
   unsigned bits = e[0]->getType()->getPrimitiveSizeInBits();
   IrValue *v = e[0];
