@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Reads files of IR and checks the round trip of each, in text and through bytecode.
 //   text_matrix [--quiet] [--syntax 3.N] [--out DIR] [--compare DIR] [--time] FILE…   or: @LIST (a file of file names)
-// Without files: those below $TESSERA_CORPUS (ttir, ttir39); without that: exit 77 (skipped).
+// Without files: those below $TESSERA_CORPUS (ttir, ttir39, ttgir/sm_80 and sm_90); without that: exit 77 (skipped).
 // --syntax prints in that release's syntax (into DIR) instead of comparing with the source.
 // --bytecode DIR writes each file as bytecode there.
 // --compare DIR compares each FILE with the file of the same name in DIR: tokens, then locations.
@@ -61,7 +61,7 @@ void find(const std::string &dir, std::vector<std::string> &out) {
     struct stat st;
     if (name[0] == '.' || stat(path.c_str(), &st)) continue;
     if (S_ISDIR(st.st_mode)) find(path, out);
-    else if (name.size() > 5 && name.substr(name.size() - 5) == ".ttir") out.push_back(path);
+    else if (name.size() > 5 && (name.ends_with(".ttir") || name.ends_with(".ttgir"))) out.push_back(path);
   }
   closedir(d);
 }
@@ -129,7 +129,7 @@ int main(int argc, char **argv) {
   if (files.empty()) {
     const char *corpus = std::getenv("TESSERA_CORPUS");
     if (corpus && *corpus)
-      for (const char *part : {"/ttir", "/ttir39"}) find(corpus + std::string(part), files);
+      for (const char *part : {"/ttir", "/ttir39", "/ttgir/sm_80", "/ttgir/sm_90"}) find(corpus + std::string(part), files);
     if (files.empty()) {
       std::puts("skipped: no corpus");
       return 77;
