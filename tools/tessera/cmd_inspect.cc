@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// `tessera inspect`: what is in a kernel object, or in an IR file, as JSON.
+// `tessera inspect`: what is in a kernel object, or in an IR file, as JSON; what a layout places where, as a picture.
 #include "commands.hh"
 #include "common/tko.hh"
 #include "module.hh"
 #include "npy.hh"
+#include "tir/layout.h"
 #include "tir/walk.h"
 #include <cstdio>
 #include <cstring>
@@ -17,6 +18,9 @@ namespace tko = tessera::tko;
 static constexpr Flag flags[] = {
     {"--stage", "NAME", "print the text of that stage (ttir, llir, asm) instead"},
     {"--no-listing", nullptr, "leave the assembly listing out"},
+    {"--layout", "TEXT", "no file: the layout '#ttg.blocked<{...}>', its bases and a picture"},
+    {"--shape", "MxN", "of the tensor that --layout lays out"},
+    {"--view", "WHICH", "picture by tensor element (tensor, the default) or by thread (hardware)"},
 };
 
 static Json argument_json(const tko::Argument &a) {
@@ -120,7 +124,35 @@ static int inspect_ir(const std::string &path, const std::vector<uint8_t> &bytes
   return exit_good;
 }
 
+static void put(void *, const char *data, size_t size) { std::fwrite(data, 1, size, stdout); }
+
+static int inspect_layout(const Options &options) {
+  const char *shape_text = options.get("--shape");
+  std::string text = options.get("--layout"), view = options.get("--view", "tensor");
+  if (!options.positional.empty()) return error(exit_input, "tessera inspect: --layout takes no file");
+  if (!shape_text) return error(exit_input, "tessera inspect: --layout needs --shape, for example --shape 64x64");
+  if (view != "tensor" && view != "hardware") return error(exit_input, "--view: expected tensor or hardware, found '%s'", view.c_str());
+  std::vector<int64_t> shape;
+  for (const std::string &part : split(shape_text, 'x')) {
+    uint64_t n;
+    if (!parse_u64(part, &n) || n < 1 || n > (uint64_t(1) << 30))
+      return error(exit_input, "--shape: expected sizes such as 64x64, found '%s'", shape_text);
+    shape.push_back(static_cast<int64_t>(n));
+  }
+  tir_layout *layout = nullptr;
+  tir_status status = tir_layout_from_text(text.data(), text.size(), static_cast<uint32_t>(shape.size()), shape.data(), 0, &layout);
+  if (status == TIR_OK) {
+    tir_layout_write(layout, put, nullptr);
+    std::fputs("\n", stdout);
+    status = tir_layout_write_picture(layout, view == "tensor" ? TIR_LAYOUT_VIEW_TENSOR : TIR_LAYOUT_VIEW_HARDWARE, put, nullptr);
+    tir_layout_destroy(layout);
+  }
+  return status == TIR_OK ? exit_good : error(exit_input, "%s", tir_last_message());
+}
+
 static int run(const Options &options) {
+  if (options.has("--layout")) return inspect_layout(options);
+  if (options.has("--shape") || options.has("--view")) return error(exit_input, "tessera inspect: --shape and --view belong to --layout");
   if (options.positional.size() != 1) return error(exit_input, "tessera inspect: expected one file, found %zu", options.positional.size());
   const std::string &path = options.positional[0];
   auto bytes = read_file(path);
@@ -130,7 +162,7 @@ static int run(const Options &options) {
   return inspect_ir(path, bytes.value);
 }
 
-const Command inspect_command = {"inspect", "FILE [OPTION]...", "Prints what a kernel object or an IR file holds, as JSON.",
+const Command inspect_command = {"inspect", "FILE [OPTION]... | --layout TEXT --shape MxN", "Prints what a kernel object or an IR file holds, as JSON; or a layout.",
                                  "A kernel object that keeps its stages is followed by its assembly listing.\n", flags, sizeof(flags) / sizeof(flags[0]), run};
 
 } // namespace tool
