@@ -2,6 +2,7 @@
 // The homes of values: forward from what fixes a layout, backward for what is free to follow its users.
 #include "assign_layouts.hh"
 #include "analysis/effects.hh"
+#include "rewrite_descriptors.hh"
 #include <algorithm>
 
 namespace tcodegen::gpu {
@@ -456,6 +457,7 @@ tessera::Status assign_layouts(Module &m, Op *kernel, const GpuOptions &o) {
         for (int64_t d : op->result(i)->type->shape) odd |= d <= 0 || (d & (d - 1));
   });
   if (odd) return tessera::fail(tessera::Code::UNSUPPORTED, "not implemented: tiles whose sizes are not powers of two");
+  rewrite_descriptors(m, kernel);
   return Assigner(m, kernel, o).run();
 }
 
