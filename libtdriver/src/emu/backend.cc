@@ -3,6 +3,7 @@
 // end's; what is its own is how a program runs.
 #include "common/knobs.hh"
 #include "machine.hh"
+#include <unistd.h>
 
 namespace tdriver {
 
@@ -26,6 +27,7 @@ tdriver_status device_open(uint32_t, const tdriver_host *host, void **device, td
   d->cores = cpus;
   d->description = "emulated GPU on " + cpu::cpu_model();
   d->features = cpu::feature_list();
+  d->memory_bytes = uint64_t(sysconf(_SC_PHYS_PAGES)) * uint64_t(sysconf(_SC_PAGESIZE));
   *device = d;
   return TDRIVER_OK;
 }
@@ -41,6 +43,7 @@ tdriver_status device_info(void *device, tdriver_device_info *info, tdriver_repo
   info->cores = d->cores;
   info->alignment = 64;
   info->max_programs = uint64_t(1) << 62;
+  info->memory_bytes = d->memory_bytes;
   info->target = "emu:90a";
   info->capability = 90;
   info->units = d->pool.width();
