@@ -150,7 +150,8 @@ static Verdict run_one(const Devices *devices, const Program &program, uint64_t 
 }
 
 static bool open_devices(Devices *d) {
-  if (tdriver_create(nullptr, &d->driver) != TDRIVER_OK || tdriver_device_open(d->driver, "cpu", &d->device) != TDRIVER_OK) {
+  const char *device = d->target && !std::strncmp(d->target, "emu:", 4) ? "emu" : "cpu";
+  if (tdriver_create(nullptr, &d->driver) != TDRIVER_OK || tdriver_device_open(d->driver, device, &d->device) != TDRIVER_OK) {
     std::fprintf(stderr, "driver: %s\n", tdriver_last_message());
     return false;
   }
@@ -182,8 +183,8 @@ int main(int argc, char **argv) {
     } else return std::fprintf(stderr, "unknown argument '%s'\n", argv[i]), 1;
   }
   Devices devices;
-  if (!interp_only && !open_devices(&devices)) return 1;
   devices.target = target;
+  if (!interp_only && !open_devices(&devices)) return 1;
   uint64_t tally[4] = {};
   std::map<std::string, unsigned> reasons;
   for (uint64_t i = 0; i < count; ++i) {
