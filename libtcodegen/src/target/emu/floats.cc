@@ -61,7 +61,18 @@ public:
       if (operand) replace(i, b.CreateCast(cast<CastInst>(i).getOpcode(), widen(i.getOperand(0)), i.getType()));
       return {};
     case Instruction::Call:
-      if (auto *in = dyn_cast<IntrinsicInst>(&i); in && (result || operand)) return compute(i);
+      if (auto *in = dyn_cast<IntrinsicInst>(&i)) {
+        if (result || operand) return compute(i);
+        switch (in->getIntrinsicID()) { // of halves: LLVM makes them calls of fmaxf
+        case Intrinsic::minnum:
+        case Intrinsic::maxnum:
+        case Intrinsic::minimum:
+        case Intrinsic::maximum:
+          if (i.getType()->getScalarType()->isHalfTy()) replace(i, extreme(*in));
+          return {};
+        default: return {};
+        }
+      }
       return {};
     case Instruction::AtomicRMW:
       if (result) return fail(Code::UNSUPPORTED, "not implemented: atomicrmw on bfloat on the emulator");
@@ -109,6 +120,20 @@ private:
     for (unsigned i = 0; i < vector->getNumElements(); ++i)
       out = b.CreateInsertElement(out, one(b.CreateExtractElement(v, uint64_t(i))), uint64_t(i));
     return out;
+  }
+  /// minnum, maxnum, minimum, maximum of halves, by comparisons; -0 is below +0.
+  Value *extreme(IntrinsicInst &in) {
+    Intrinsic::ID id = in.getIntrinsicID();
+    bool max = id == Intrinsic::maxnum || id == Intrinsic::maximum;
+    Value *x = in.getArgOperand(0), *y = in.getArgOperand(1);
+    Type *half = x->getType(), *i16 = half->getWithNewType(b.getInt16Ty());
+    Value *r = b.CreateSelect(max ? b.CreateFCmpOGT(x, y) : b.CreateFCmpOLT(x, y), x, y);
+    Value *p = b.CreateBitCast(x, i16), *q = b.CreateBitCast(y, i16);
+    Value *zero = b.CreateBitCast(max ? b.CreateAnd(p, q) : b.CreateOr(p, q), half);
+    r = b.CreateSelect(b.CreateFCmpOEQ(x, y), zero, r);
+    if (id == Intrinsic::minimum || id == Intrinsic::maximum)
+      return b.CreateSelect(b.CreateFCmpUNO(x, y), ConstantFP::getNaN(half), r);
+    return b.CreateSelect(b.CreateFCmpUNO(y, y), x, r);
   }
   /// The same operation on floats. (fma: the product is exact in a float, the sum is rounded twice.)
   Status compute(Instruction &i) {
