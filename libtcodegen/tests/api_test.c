@@ -67,7 +67,10 @@ static void targets(void) {
   SAYS("x86-64-v3");
   CHECK(tcodegen_resolve_target("cpu:pdp11", text, sizeof text, &size) == TCODEGEN_NOT_FOUND);
   SAYS("x86-64-v4");
-  CHECK(tcodegen_resolve_target("cuda:90a", text, sizeof text, &size) == TCODEGEN_UNSUPPORTED);
+  CHECK(tcodegen_resolve_target("cuda:90a", text, sizeof text, &size) == TCODEGEN_OK && !strcmp(text, "cuda:90a"));
+  CHECK(tcodegen_resolve_target("cuda:12", text, sizeof text, &size) != TCODEGEN_OK);
+  SAYS("cuda:12");
+  CHECK(tcodegen_resolve_target("hip:gfx942", text, sizeof text, &size) == TCODEGEN_UNSUPPORTED);
   SAYS("not implemented");
   CHECK(tcodegen_resolve_target("", text, sizeof text, &size) == TCODEGEN_NOT_FOUND);
 }

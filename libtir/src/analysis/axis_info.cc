@@ -47,8 +47,6 @@ void setConstant(AxisInfo &r, Type t, int64_t value) {
 /// What a number with this constant value is after wrapping to the width of `t`.
 int64_t wrapped(int64_t v, Type t) { return signExtend(static_cast<uint64_t>(v) & lowMask(bitsOf(t)), bitsOf(t)); }
 
-const AxisInfo kScalar{{AxisDim{}}, false, false, 0};
-
 } // namespace
 
 int64_t pointeeBytes(Type pointers) {
@@ -445,7 +443,7 @@ AxisInfo AxisInfoAnalysis::compute(const Op *op, unsigned result) const {
     r.nonNegative = s.nonNegative;
     return r;
   }
-  case Opcode::tt_unsplat: return kScalar;
+  case Opcode::tt_unsplat: return AxisInfo{{AxisDim{}}, false, false, 0};
   case Opcode::tt_expand_dims: {
     const AxisInfo &s = known(op->operand(0));
     unsigned axis = static_cast<unsigned>(op->intAttr("axis"));
