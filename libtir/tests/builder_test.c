@@ -390,6 +390,40 @@ static void test_errors(void) {
   tir_builder_clear(NULL);
 }
 
+static void test_splice(void) {
+  tir_op f = kernel("spliced"), draft, real;
+  tir_value yes = tir_build_const_int(b, tir_type_int(ctx, 1, TIR_SIGN_NONE), 1), one, two;
+  CHECK(tir_builder_set_loc(b, tir_loc_name(ctx, "picked", NULL)) == TIR_OK);
+  draft = tir_build_scf_if(b, yes, 0, NULL); /* built before its result type is known */
+  CHECK(tir_builder_add_block(b, tir_op_region(draft, 1), 0, NULL) != NULL);
+  CHECK(tir_builder_enter(b, draft, 0) == TIR_OK);
+  one = tir_build_const_int(b, tir_type_int(ctx, 32, TIR_SIGN_NONE), 1);
+  CHECK(strcmp(tir_value_name(one), "picked") == 0); /* a named place names the value */
+  CHECK(tir_builder_leave(b) == TIR_OK && tir_builder_enter(b, draft, 1) == TIR_OK);
+  two = tir_build_const_int(b, tir_type_int(ctx, 32, TIR_SIGN_NONE), 2);
+  CHECK(tir_builder_leave(b) == TIR_OK && tir_builder_before(b, draft) == TIR_OK);
+  {
+    tir_type i32 = tir_type_int(ctx, 32, TIR_SIGN_NONE);
+    real = tir_build_scf_if(b, yes, 1, &i32);
+  }
+  for (uint32_t i = 0; i < 2; ++i) {
+    tir_block from = tir_region_first_block(tir_op_region(draft, i)), to = tir_region_first_block(tir_op_region(real, i));
+    tir_value v = i ? two : one;
+    CHECK(tir_block_splice(to, from) == TIR_OK);
+    CHECK(!tir_block_first_op(from) && tir_block_last_op(to) == tir_value_op(v));
+    CHECK(tir_builder_enter(b, real, i) == TIR_OK && tir_build_scf_yield(b, 1, &v) && tir_builder_leave(b) == TIR_OK);
+    CHECK(tir_block_splice(NULL, from) == TIR_INVALID_ARGUMENT && tir_block_splice(to, NULL) == TIR_INVALID_ARGUMENT);
+    CHECK(tir_block_splice(to, to) == TIR_INVALID_ARGUMENT);
+    CHECK(tir_block_splice(to, tir_func_entry(f)) == TIR_INVALID_ARGUMENT); /* inside itself */
+  }
+  CHECK(strcmp(tir_value_name(tir_op_result(real, 0)), "picked") == 0);
+  CHECK(tir_op_erase(draft) == TIR_OK);
+  CHECK(tir_builder_set_loc(b, NULL) == TIR_OK && tir_builder_at_end(b, tir_func_entry(f)) == TIR_OK);
+  CHECK(tir_build_tt_return(b, 0, NULL) != NULL);
+  CHECK(tir_builder_leave(b) == TIR_OK);
+  CHECK(tir_module_verify(module) == TIR_OK);
+}
+
 static void test_verify(void) {
   tir_op f;
   CHECK(tir_module_verify(NULL) == TIR_INVALID_ARGUMENT);
@@ -412,6 +446,7 @@ int main(void) {
   test_various();
   test_generic();
   test_errors();
+  test_splice();
   test_verify();
   stop();
   if (failures) fprintf(stderr, "%d checks failed\n", failures);

@@ -60,7 +60,8 @@ TIR_API tir_status tir_builder_enter(tir_builder *builder, tir_op op, uint32_t i
 /* Goes back to where the last tir_builder_enter() was called. Errors: INVALID_ARGUMENT (there was none). */
 TIR_API tir_status tir_builder_leave(tir_builder *builder);
 
-/* Location of the operations that follow; NULL is unknown. */
+/* Location of the operations that follow; NULL is unknown. A named location (tir_loc_name) gives its name also to the
+ * (first) result of each operation, as tir_value_set_name() does. */
 TIR_API tir_status tir_builder_set_loc(tir_builder *builder, tir_loc loc);
 /* Attribute of the next operation built (only of that one). It replaces a parameter of the same name. */
 TIR_API tir_status tir_builder_next_attr(tir_builder *builder, const char *name, tir_attr value);

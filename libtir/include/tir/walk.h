@@ -57,6 +57,12 @@ TIR_API tir_status tir_op_set_attr(tir_op op, const char *name, tir_attr value);
  * INVALID_ARGUMENT (NULL, the module's own operation). */
 TIR_API tir_status tir_op_erase(tir_op op);
 
+/* Moves all operations of `source` to the end of `dest`, in order; `source` stays, empty. For front ends that learn the
+ * result types of an operation only by building its regions: they build into a stand-in without results, then move.
+ * The terminator moves too; arguments of `source` stay and are the caller's. Errors: INVALID_ARGUMENT (NULL, erased,
+ * the same block, blocks of two modules, dest inside source). */
+TIR_API tir_status tir_block_splice(tir_block dest, tir_block source);
+
 /* Calls `visit` for `root` and all nested operations, each before its regions, in order. A visit may erase its
  * own operation. visit's answer: 0 go on, 1 skip this operation's regions, anything else stop.
  * Returns 1 if it was stopped, else 0. */

@@ -274,6 +274,8 @@ Op *Build::make() {
     return nullptr;
   }
   makeBlocks(op);
+  // A named place names the result; of several results the first, and with it the group.
+  if (op->nres && b->loc && b->loc->kind == LocKind::Name) op->result(0)->name = b->loc->text;
   b->at.block->insertBefore(op, b->at.before);
   return op;
 }

@@ -165,6 +165,23 @@ tir_status tir_op_erase(tir_op op) {
   return TIR_OK;
 }
 
+tir_status tir_block_splice(tir_block dest, tir_block source) {
+  Block *to = unwrap(dest), *from = unwrap(source);
+  Op *a = to ? to->parentOp() : nullptr, *b = from ? from->parentOp() : nullptr;
+  if (!a || !b || a->erased() || b->erased())
+    return api::error(Code::INVALID_ARGUMENT, "tir_block_splice: a block is NULL or erased");
+  if (a->module != b->module || to == from)
+    return api::error(Code::INVALID_ARGUMENT, "tir_block_splice: the blocks must be two of one module");
+  for (const Block *k = to; k; k = k->parentOp() ? k->parentOp()->parent : nullptr)
+    if (k == from)
+      return api::error(Code::INVALID_ARGUMENT, "tir_block_splice: the destination lies inside the source");
+  while (Op *op = from->first) {
+    op->unlink();
+    to->append(op);
+  }
+  return TIR_OK;
+}
+
 static bool walkOp(Op *o, tir_visit_fn visit, void *user) {
   int answer = visit(user, wrap(o));
   if (answer != 0) return answer != 1;
