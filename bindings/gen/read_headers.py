@@ -5,10 +5,12 @@
 from the AST; comments, array extents of parameters and macro names from the header's text at the places that the
 AST gives; values of _INIT macros and of constants from a probe file that uses them, through the AST again."""
 import hashlib
+import importlib.util
 import json
 import os
 import re
 import subprocess
+import sys
 import tempfile
 
 LIBRARIES = ("tir", "tcache", "tdriver", "tcodegen", "tkernels")
@@ -24,8 +26,14 @@ SIZES = {"i8": 1, "u8": 1, "i16": 2, "u16": 2, "i32": 4, "u32": 4, "i64": 8, "u6
 # What names and types do not say. function -> parameter -> what to set in its description.
 OVERRIDES = {
     "tir_layout_create": {"bases": {"count": None}},  # as many as the bits of `in`
-    "tkernels_session_get": {"kernel": {"ownership": "owned"}},
-    "tcache_get": {"out": {"ownership": "owned"}},
+    "tdriver_memory_download": {"to": {"kind": "out_array", "type": "u8", "count": "size"}},
+    "tdriver_stream_wrap": {"native": {"nullable": True}},
+    "tkernels_session_synchronize": {"stream": {"nullable": True}},
+    "tkernels_session_compile": {"from": {"nullable": True}},
+    "tdriver_launch": {"stream": {"nullable": True}},
+    "tdriver_launch_packed": {"stream": {"nullable": True}},
+    "tdriver_benchmark": {"stream": {"nullable": True}},
+    "tdriver_device_set_allocator": {"allocator": {"nullable": True}},
 }
 
 
@@ -127,7 +135,7 @@ class Text:
         while start > 0:
             above_start, above_end = self.line_of(start - 1)
             above = self.text[above_start:above_end].strip()
-            if not above or above.startswith("#"):
+            if not above or above.startswith(("#", "}")):
                 return ""
             for begin, end, comment in self.comments:
                 if above_start < end <= above_end and self.text[end:above_end].strip() == "":
@@ -152,6 +160,8 @@ class Text:
         if behind:
             return behind
         start, _ = self.line_of(offset)
+        if "{" in self.text[start:offset]:
+            return ""
         above_start, above_end = self.line_of(max(start - 1, 0))
         for begin, end, comment in self.comments:
             if above_start < end <= above_end and self.text[end:above_end].strip() == "":
@@ -321,7 +331,7 @@ class Reader:
             elif item["kind"] == "out" and following is not None and following["name"] in ("capacity", "n"):
                 item.update(kind="out_array", count=following["name"])
             elif item["kind"] in ("array", "struct") and "count" not in item:
-                wanted = [f"num_{name}", f"{name}_count", f"n{name}", f"{name.removesuffix('s')}_count"]
+                wanted = [f"num_{name}", f"num_{name.removesuffix('_types')}", f"{name}_count", f"n{name}", f"{name.removesuffix('s')}_count"]
                 if item["kind"] == "array":
                     wanted += ["alloc_rank"] if name == "alloc_shape" else ["count", "rank", "num_functions"]
                     if name in ("attr_names", "attr_values"):
@@ -366,6 +376,13 @@ class Reader:
                 self.add_function(node, header, offset)
         self.add_macros()
         self.settle_ownership()
+        for library in self.libraries.values():
+            for function in library["functions"]:
+                for parameter in function["parameters"]:
+                    nullable = self.nullable(parameter, function["doc"])
+                    if nullable is not None:
+                        parameter.setdefault("nullable", nullable)
+        self.add_operations()
         return {"format": 1, "libraries": self.libraries}
 
     def doc(self, header, offset):
@@ -412,8 +429,8 @@ class Reader:
         for child in node.get("inner", []):
             if child["kind"] != "EnumConstantDecl":
                 continue
-            value = next((inner["value"] for inner in child.get("inner", []) if "value" in inner), None)
-            at = int(value) if value is not None else at
+            value = constant_of(child)
+            at = at if value is None else value
             values.append({"name": child["name"], "value": at,
                            "doc": self.utf8(source.field_doc(place_of(child)[1]))})
             at += 1
@@ -512,28 +529,63 @@ class Reader:
             if target is None:
                 raise HeaderError(f"OVERRIDES names {name}({parameter}), which is not there")
             target.update(extra)
-        for parameter in item["parameters"]:
-            nullable = self.nullable(parameter, doc)
-            if nullable is not None:
-                parameter["nullable"] = nullable
         self.library_of(header)["functions"].append(item)
 
-    def nullable(self, parameter, doc):
-        """Whether NULL is a value of its own (not just answered by a status). None: the question does not arise."""
-        if parameter["kind"] == "value" and parameter["type"] not in self.handles:
+    def nullable(self, item, doc):
+        """Whether NULL is a value with a meaning (not just answered by a status or with NULL). None: cannot be NULL."""
+        kind, name = item["kind"], re.escape(item["name"])
+        if kind == "value" and item["type"] not in self.handles:
             return None
-        name = re.escape(parameter["name"])
-        if parameter["kind"] == "callback":
-            return bool(re.search(r"NULL switches it off|fn: NULL", doc))
-        if re.search(rf"\b{name}\b: NULL\b|\b{name}\b(, \*?\w+)*:? (may be|gives|NULL)|\*{name}(, \*\w+)*: NULL|"
-                     rf"{name} may be NULL|{name}: NULL|NULL `?{name}`? |\*{name} \(may be NULL\)|\({name} may be NULL\)", doc):
+        if item.get("ownership") == "taken" or (kind == "struct" and item["name"] in ("params", "options")):
             return True
-        if parameter["kind"] in ("array", "bytes") and re.search(
-                r"may (then )?be NULL (when|if)|Arrays may be NULL|may be NULL when", doc):
+        own = [rf"\b{name}\b: NULL\b", rf"\*{name}(, \*\w+)*: NULL\b", rf"\b{name}( is|) may be NULL",
+               rf"\b{name} may (then )?be NULL", rf"`{name}` (may be|is) NULL", rf"NULL `?{name}`? (is allowed|removes|writes)",
+               rf"`{name}`[^.;()]*\(NULL:", rf"\b{name} \(may be NULL\)", rf"\b{name}: [^.;()]*\(NULL:",
+               rf"\b{name} is NULL or", rf"\(?{name} may be NULL\)?", rf"{name} \((copied; )?NULL:"]
+        if any(re.search(pattern, doc) for pattern in own):
             return True
-        if parameter["kind"] == "value" and re.search(r"NULL is (fine|allowed)|[Tt]akes NULL|NULL gives", doc):
-            return True
+        if kind in ("array", "bytes"):
+            return bool(re.search(r"Arrays may be NULL|may be NULL\s+when", doc))
+        if kind in ("out", "out_array"):
+            return bool(re.search(r"(Either|either|Any) (out|output|pointer)s? may be NULL", doc))
+        if kind == "callback":
+            return bool(re.search(r"NULL switches it off", doc))
         return False
+
+    def add_operations(self):
+        """The op table's own description: what the headers cannot say of operations and their builder functions."""
+        path = os.path.join(self.root, "libtir", "ops")
+        sys.path.insert(0, path)
+        try:
+            spec = importlib.util.spec_from_file_location("tir_op_table", os.path.join(path, "gen.py"))
+            table = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(table)
+            ops, _ = table.load()
+        finally:
+            sys.path.remove(path)
+        functions = {f["name"]: f for f in self.libraries["tir"]["functions"]}
+        codes = {v["name"]: v["value"] for e in self.libraries["tir"]["enums"] for v in e["values"]}
+
+        def slot(s):
+            return {"name": s.name, "constraint": s.constraint, "arity": s.arity.lower()}
+        operations = self.libraries["tir"]["operations"] = []
+        for op in ops:
+            function = functions.get(f"tir_build_{op.id}")
+            operations.append({
+                "name": op.name, "code": codes[f"TIR_OP_{op.id.upper()}"], "summary": op.summary,
+                "function": function["name"] if function else None,
+                "operands": [slot(s) for s in op.operands], "results": [slot(s) for s in op.results],
+                "attributes": [{"name": a.name, "type": a.enum_c and f"tir_{a.enum_c}" or a.type, "required": a.required,
+                                "parameter": a.param} | ({"default": a.default_value} if a.default is not None else {})
+                               for a in op.attrs],
+                "regions": op.regions, "successors": op.succs})
+            if function is None:
+                continue
+            optional = {s.name for s in op.operands if s.arity != "One"} | {a.name for a in op.attrs if not a.required}
+            for parameter in function["parameters"][1:]:
+                if "nullable" in parameter:
+                    name = parameter["name"]
+                    parameter["nullable"] = name in optional or parameter["kind"] == "array"
 
     # ---- macros: constants, and what the _INIT macros hold ----
 
@@ -564,7 +616,7 @@ class Reader:
             if node["kind"] == "EnumDecl":
                 for child in node.get("inner", []):
                     if child.get("name", "").startswith("pick_"):
-                        kinds[child["name"][5:]] = int(next(i["value"] for i in child["inner"] if "value" in i))
+                        kinds[child["name"][5:]] = constant_of(child)
         enumerators = {v["name"]: v["value"] for lib in self.libraries.values() for e in lib["enums"] for v in e["values"]}
         for header, name, offset in found:
             if name.endswith("_INIT"):
@@ -625,6 +677,17 @@ class Reader:
                 function["parameters"][0]["ownership"] = "taken"
             if re.search(r"_take_\w+$", function["name"]):
                 function["result"]["ownership"] = "owned"
+
+
+def constant_of(node):
+    """The number that clang worked out for an enumerator; None where none is written."""
+    for child in node.get("inner", []):
+        if child["kind"] == "ConstantExpr":
+            return int(child["value"])
+        value = constant_of(child)
+        if value is not None:
+            return value
+    return None
 
 
 def evaluate(node, enumerators, structs):

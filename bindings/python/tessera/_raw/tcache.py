@@ -5,7 +5,7 @@ from tessera import _raw as _raw
 
 NAME = "tcache"
 SONAME = "libtcache.so.0"
-API = "1673bfdd11d2d31a"
+API = "e272634acd2ec21e"
 
 TCACHE_NO_LIMIT = 18446744073709551615
 TCACHE_MAX_ENTRY_BYTES = 1073741824

@@ -5,7 +5,7 @@ from tessera import _raw as _raw
 
 NAME = "tdriver"
 SONAME = "libtdriver.so.0"
-API = "1673bfdd11d2d31a"
+API = "e272634acd2ec21e"
 
 TDRIVER_CPU_IMPORTS_VERSION = 0
 TDRIVER_BACKEND_VERSION = 0
@@ -29,11 +29,11 @@ TDRIVER_DEVICE = 11
 TDRIVER_LAUNCH = 12
 TDRIVER_BUSY = 13
 TDRIVER_INTERNAL = 14
-TDRIVER_CAN_EXECUTE = 0
-TDRIVER_CAN_MAP_MEMORY = 1
-TDRIVER_CAN_PRINT = 2
-TDRIVER_CAN_GRAPH = 3
-TDRIVER_CAN_TIME_EVENTS = 4
+TDRIVER_CAN_EXECUTE = 1
+TDRIVER_CAN_MAP_MEMORY = 2
+TDRIVER_CAN_PRINT = 4
+TDRIVER_CAN_GRAPH = 8
+TDRIVER_CAN_TIME_EVENTS = 16
 TDRIVER_KIND_NONE = 0
 TDRIVER_KIND_PTR = 1
 TDRIVER_KIND_I1 = 2
@@ -50,8 +50,8 @@ TDRIVER_KIND_F8E5M2 = 12
 TDRIVER_KIND_F8E4M3FNUZ = 13
 TDRIVER_KIND_F8E5M2FNUZ = 14
 TDRIVER_KIND_TENSORDESC = 15
-TDRIVER_ARGUMENT_CONSTANT = 0
-TDRIVER_ARGUMENT_WRITTEN = 1
+TDRIVER_ARGUMENT_CONSTANT = 1
+TDRIVER_ARGUMENT_WRITTEN = 2
 TDRIVER_MEMORY_DEVICE = 0
 TDRIVER_MEMORY_PINNED = 1
 TDRIVER_MEMORY_HOST = 2
@@ -106,7 +106,7 @@ FUNCTIONS = {
     "tdriver_pointer_get_info": "i device:p pointer:p info:o=tdriver_pointer_info",
     "tdriver_memory_copy": "i stream:p to:p to_offset:Q from:p from_offset:Q size:Q",
     "tdriver_memory_upload": "i stream:p to:p to_offset:Q from:b#4 size:Q",
-    "tdriver_memory_download": "i stream:p to:p from:p from_offset:Q size:Q",
+    "tdriver_memory_download": "i stream:p to:xB#4 from:p from_offset:Q size:Q",
     "tdriver_memory_fill": "i stream:p memory:p offset:Q value:B size:Q",
     "tdriver_cpu_import_name": "s index:I",
     "tdriver_backend_register": "i driver:p backend:Stdriver_backend",

@@ -5,12 +5,12 @@ from tessera import _raw as _raw
 
 NAME = "tir"
 SONAME = "libtir.so.0"
-API = "1673bfdd11d2d31a"
+API = "e272634acd2ec21e"
 
 TIR_ABSENT = 4294967295
 TIR_SANITIZE_ALL = 2047
-TIR_SANITIZE_DEFAULT_ERRORS = 1
-TIR_SANITIZE_DEFAULT_NOTES = 2038
+TIR_SANITIZE_DEFAULT_ERRORS = 3
+TIR_SANITIZE_DEFAULT_NOTES = 1532
 TIR_VERSION_MAJOR = 0
 TIR_VERSION_MINOR = 1
 TIR_VERSION_PATCH = 0
@@ -83,9 +83,9 @@ TIR_SYNTAX_3_6 = 36
 TIR_SYNTAX_3_7 = 37
 TIR_SYNTAX_3_8 = 38
 TIR_SYNTAX_3_9 = 39
-TIR_HASH_CODE = 0
-TIR_HASH_LOC = 1
-TIR_HASH_SYNTAX = 2
+TIR_HASH_CODE = 1
+TIR_HASH_LOC = 2
+TIR_HASH_SYNTAX = 4
 TIR_OP_INVALID = 0
 TIR_OP_TT_INT_TO_PTR = 1
 TIR_OP_TT_PTR_TO_INT = 2
@@ -401,22 +401,22 @@ TIR_BARRIER_SPACE_GLOBAL_WRITE = 4
 TIR_BARRIER_SPACE_TENSOR_READ = 8
 TIR_BARRIER_SPACE_TENSOR_WRITE = 16
 TIR_BARRIER_SPACE_ALL = 31
-TIR_SANITIZE_BOUNDS = 0
-TIR_SANITIZE_ALIGN = 1
-TIR_SANITIZE_UNDEF = 2
-TIR_SANITIZE_UNWRITTEN = 3
-TIR_SANITIZE_DIV = 4
-TIR_SANITIZE_SHIFT = 5
-TIR_SANITIZE_OVERFLOW = 6
-TIR_SANITIZE_CONVERT = 7
-TIR_SANITIZE_GATHER = 8
-TIR_SANITIZE_RACE = 9
-TIR_SANITIZE_ASSUME = 10
+TIR_SANITIZE_BOUNDS = 1
+TIR_SANITIZE_ALIGN = 2
+TIR_SANITIZE_UNDEF = 4
+TIR_SANITIZE_UNWRITTEN = 8
+TIR_SANITIZE_DIV = 16
+TIR_SANITIZE_SHIFT = 32
+TIR_SANITIZE_OVERFLOW = 64
+TIR_SANITIZE_CONVERT = 128
+TIR_SANITIZE_GATHER = 256
+TIR_SANITIZE_RACE = 512
+TIR_SANITIZE_ASSUME = 1024
 TIR_INTERP_SCALAR = 0
 TIR_INTERP_BUFFER = 1
 TIR_INTERP_DESCRIPTOR = 2
-TIR_INTERP_OUTPUT = 0
-TIR_INTERP_READONLY = 1
+TIR_INTERP_OUTPUT = 1
+TIR_INTERP_READONLY = 2
 TIR_SHADOW_INITIAL = 0
 TIR_SHADOW_UNWRITTEN = 1
 TIR_SHADOW_UNDEFINED = 2
@@ -431,10 +431,10 @@ TIR_LAYOUT_IN = 0
 TIR_LAYOUT_OUT = 1
 TIR_LAYOUT_VIEW_TENSOR = 0
 TIR_LAYOUT_VIEW_HARDWARE = 1
-TIR_PASS_VERIFY_EACH = 0
-TIR_PASS_ROUNDTRIP_EACH = 1
-TIR_PASS_PRINT_EACH = 2
-TIR_PASS_TIMING = 3
+TIR_PASS_VERIFY_EACH = 1
+TIR_PASS_ROUNDTRIP_EACH = 2
+TIR_PASS_PRINT_EACH = 4
+TIR_PASS_TIMING = 8
 
 # name: result, then parameter:type
 FUNCTIONS = {
@@ -599,10 +599,10 @@ FUNCTIONS = {
     "tir_build_tt_reduce_return": "p builder:p num_result:I result:ap#1",
     "tir_build_tt_scan": "p builder:p num_srcs:I srcs:ap#1 axis:i reverse:i",
     "tir_build_tt_scan_return": "p builder:p num_result:I result:ap#1",
-    "tir_build_tt_map_elementwise": "p builder:p num_srcs:I srcs:ap#1 pack:i num_result:I result_types:ap?",
+    "tir_build_tt_map_elementwise": "p builder:p num_srcs:I srcs:ap#1 pack:i num_result:I result_types:ap#4",
     "tir_build_tt_map_elementwise_return": "p builder:p num_result:I result:ap#1",
     "tir_build_tt_extern_elementwise": "p builder:p num_srcs:I srcs:ap#1 libname:s libpath:s symbol:s pure:i result_type:p",
-    "tir_build_tt_elementwise_inline_asm": "p builder:p num_args:I args:ap#1 asm_string:s constraints:s pure:i packed_element:i num_result:I result_types:ap?",
+    "tir_build_tt_elementwise_inline_asm": "p builder:p num_args:I args:ap#1 asm_string:s constraints:s pure:i packed_element:i num_result:I result_types:ap#7",
     "tir_build_tt_print": "p builder:p num_args:I args:ap#1 prefix:s hex:i num_isSigned:I isSigned:ai#5",
     "tir_build_tt_assert": "p builder:p condition:p message:s",
     "tir_build_tt_func": "p builder:p sym_name:s function_type:p sym_visibility:s",
@@ -708,8 +708,8 @@ FUNCTIONS = {
     "tir_build_math_clampf": "p builder:p value:p min:p max:p",
     "tir_build_math_sincos": "p builder:p operand:p",
     "tir_build_scf_for": "p builder:p lowerBound:p upperBound:p step:p num_initArgs:I initArgs:ap#4",
-    "tir_build_scf_if": "p builder:p condition:p num_results:I results_types:ap?",
-    "tir_build_scf_while": "p builder:p num_inits:I inits:ap#1 num_results:I results_types:ap?",
+    "tir_build_scf_if": "p builder:p condition:p num_results:I results_types:ap#2",
+    "tir_build_scf_while": "p builder:p num_inits:I inits:ap#1 num_results:I results_types:ap#3",
     "tir_build_scf_condition": "p builder:p condition:p num_args:I args:ap#2",
     "tir_build_scf_yield": "p builder:p num_results:I results:ap#1",
     "tir_build_cf_br": "p builder:p dest:p num_destOperands:I destOperands:ap#2",
@@ -755,11 +755,11 @@ FUNCTIONS = {
     "tir_build_ttng_tensormap_create": "p builder:p desc_ptr:p global_address:p num_box_dim:I box_dim:ap#3 num_global_dim:I global_dim:ap#5 num_global_stride:I global_stride:ap#7 num_element_stride:I element_stride:ap#9 elem_type:i interleave_layout:i swizzle_mode:i fill_mode:i",
     "tir_build_ttng_tensormap_fenceproxy_acquire": "p builder:p desc_ptr:p",
     "tir_build_ttng_reinterpret_tensor_descriptor": "p builder:p rawDesc:p result_type:p",
-    "tir_build_ttng_tmem_alloc": "p builder:p src:p result_type:p num_token:I token_types:ap?",
-    "tir_build_ttng_tmem_load": "p builder:p src:p dep:p result_type:p num_token:I token_types:ap?",
-    "tir_build_ttng_tmem_store": "p builder:p dst:p dep:p src:p pred:p num_token:I token_types:ap?",
+    "tir_build_ttng_tmem_alloc": "p builder:p src:p result_type:p num_token:I token_types:ap#3",
+    "tir_build_ttng_tmem_load": "p builder:p src:p dep:p result_type:p num_token:I token_types:ap#4",
+    "tir_build_ttng_tmem_store": "p builder:p dst:p dep:p src:p pred:p num_token:I token_types:ap#5",
     "tir_build_ttng_tmem_subslice": "p builder:p src:p offset:i dim:i result_type:p",
-    "tir_build_ttng_tc_gen5_mma": "p builder:p a:p b:p d:p acc_dep:p useD:p pred:p num_barriers:I barriers:ap#7 num_barrier_preds:I barrier_preds:ap#9 is_async:i two_ctas:i multicast:i num_token:I token_types:ap?",
+    "tir_build_ttng_tc_gen5_mma": "p builder:p a:p b:p d:p acc_dep:p useD:p pred:p num_barriers:I barriers:ap#7 num_barrier_preds:I barrier_preds:ap#9 is_async:i two_ctas:i multicast:i num_token:I token_types:ap#14",
     "tir_build_ttng_tc_gen5_commit": "p builder:p barrier:p pred:p num_descs:I descs:ap#3",
     "tir_module_write_bytecode": "i module:p options:Stir_bytecode_options write:@tir_write_fn user:p",
     "tir_module_read_bytecode": "i context:p bytes:b#2 size:N name:s out:op",
@@ -869,7 +869,7 @@ STRUCTS = {
     "tir_op_spec": ("struct_size:N opcode:I num_operands:I num_results:I num_attrs:I num_successors:I num_segments:I operands:ap segments:aI result_types:ap attr_names:as attr_values:ap successors:ap", {}),
     "tir_bytecode_options": ("struct_size:N version:I no_debug:I", {}),
     "tir_interp_report": ("struct_size:N is_error:I kind:I program:{3i location:s op:s message:s count:Q", {}),
-    "tir_interp_params": ("struct_size:N grid:{3i reserved:I max_steps:Q errors:I notes:I print:(-,p,p,N) print_user:v report:(-,p,p) report_user:v", {'grid': [1, 1, 1], 'errors': 1}),
+    "tir_interp_params": ("struct_size:N grid:{3i reserved:I max_steps:Q errors:I notes:I print:(-,p,p,N) print_user:v report:(-,p,p) report_user:v", {'grid': [1, 1, 1], 'errors': 3}),
     "tir_interp_arg": ("struct_size:N kind:I flags:I bits:Q data:v size:N shadow:Su8 rank:I padding:I shape:aq strides:aq", {}),
     "tir_layout_dim": ("dim:I bits:I", {}),
     "tir_pass_event": ("struct_size:N name:s index:I changed:I time_ns:Q ops_before:I ops_after:I", {}),
