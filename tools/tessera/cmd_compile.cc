@@ -85,7 +85,11 @@ static int run(const Options &options) {
     const tessera::tko::Stage *found = nullptr;
     for (const auto &s : parsed.value.stages)
       if (s.name == emit) found = &s;
-    if (!found) return error(exit_compile, "the compiler kept no stage '%s' for target %s", emit, parsed.value.target.c_str());
+    if (!found) {
+      std::string there = "tko";
+      for (const auto &s : parsed.value.stages) there += ", " + s.name;
+      return error(exit_input, "--emit '%s': for target %s there are %s", emit, parsed.value.target.c_str(), there.c_str());
+    }
     data = found->text.data();
     size = found->text.size();
   }
