@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: MIT
+"""What goes wrong while a kernel is compiled: the function's source up to the place, a caret, the reason."""
+
+try:
+    from ..errors import TritonError
+except ImportError:
+    class TritonError(Exception):
+        """Root of the errors that kernels' users see."""
+
+
+class CompilationError(TritonError):
+    """A kernel that does not compile. `src` is the function's source from its `def` on (None if it is not known),
+    `node` the syntax node, with places inside that source, `error_message` the reason. Where a called function is at
+    fault, there is one such error for each call, chained by __cause__."""
+
+    source_line_count_max_in_message = 12
+
+    def __init__(self, src, node, error_message=None):
+        self.src = src
+        self.node = node
+        self.error_message = error_message
+        self.message = self._format_message()
+        super().__init__(src, node, error_message)
+
+    def _format_message(self):
+        line, column = getattr(self.node, "lineno", None), getattr(self.node, "col_offset", 0)
+        if self.src is None:
+            text = " <source unavailable>"
+        elif line is None:
+            text = self.src
+        else:
+            shown = self.src.split("\n")[:line][-self.source_line_count_max_in_message:]
+            text = "\n".join(shown + [" " * column + "^"]) if shown else " <source empty>"
+        if line is not None:
+            text = f"at {line}:{column}:\n{text}"
+        return f"{text}\n{self.error_message}" if self.error_message else text
+
+    def __str__(self):
+        return self.message
+
+    def __reduce__(self):
+        return type(self), (self.src, self.node, self.error_message)
+
+
+class CompileTimeAssertionFailure(CompilationError):
+    """A static_assert that does not hold."""
+
+
+class UnsupportedLanguageConstruct(CompilationError):
+    """Python that kernels cannot use."""
