@@ -4,13 +4,46 @@ itself costs next to nothing."""
 
 __version__ = "0.1.0"
 
-# name -> module that has it; a name that is the module itself stands with ".".
+# name -> module that has it; "." where the name is a module itself. The one list of what the package exports.
 _NAMES = {
+    # libraries, devices, sessions
     "Error": "tessera._errors",
-    "Session": "tessera._session",
+    "Device": "tessera._session",
     "Kernel": "tessera._session",
+    "Session": "tessera._session",
     "devices": "tessera._session",
+    # run time
+    "AsyncCompileMode": "tessera.runtime._async_compile",
+    "Config": "tessera.runtime.autotuner",
+    "FutureKernel": "tessera.runtime._async_compile",
+    "InterpreterError": "tessera.runtime.errors",
+    "JITFunction": "tessera.runtime.jit",
+    "KernelInterface": "tessera.runtime.jit",
+    "MockTensor": "tessera.runtime.jit",
+    "OutOfResources": "tessera.runtime.errors",
+    "TensorWrapper": "tessera.runtime.jit",
+    "TritonError": "tessera.errors",
+    "autotune": "tessera.runtime.autotuner",
+    "constexpr_function": "tessera.runtime.jit",
+    "heuristics": "tessera.runtime.autotuner",
+    "jit": "tessera.runtime.jit",
+    "reinterpret": "tessera.runtime.jit",
+    "set_allocator": "tessera.runtime._allocation",
+    # compiler and language
+    "CompilationError": "tessera.compiler.errors",
+    "aggregate": "tessera.language.core",
+    "cdiv": "tessera._integers",
+    "compile": "tessera.compiler.compiler",
+    "must_use_result": "tessera.language.core",
+    "next_power_of_2": "tessera._integers",
+    # modules
+    "compiler": ".",
+    "errors": ".",
+    "knobs": ".",
     "language": ".",
+    "runtime": ".",
+    "testing": ".",
+    "tools": ".",
 }
 
 

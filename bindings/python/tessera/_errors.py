@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """What the libraries' statuses become in Python. The numbers are those of common/status.inc."""
+from tessera.errors import TritonError
 
 
-class Error(Exception):
+class Error(TritonError):
     """A library refused or failed. `status` is its number, `library` the library's name ("tir"), and the text is the
     library's own sentence."""
 
