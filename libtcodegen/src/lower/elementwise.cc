@@ -72,33 +72,6 @@ Value *Lowering::mathCall(Op *op, std::string_view name, Type t, llvm::ArrayRef<
   return narrow(t, r);
 }
 
-/// A libdevice function by name: the predicates of floats here, everything else in the table of math functions.
-Value *Lowering::externCall(Op *op, Type to, llvm::ArrayRef<Type> from, llvm::ArrayRef<Value *> x, unsigned lanes) {
-  std::string symbol(op->strAttr("symbol"));
-  Value *none = llvm::PoisonValue::get(vecType(laneType(to), lanes));
-  bool same = !x.empty() && x.size() <= 2 && to->isFloat();
-  for (Type t : from) same = same && t == to;
-  if (same) return mathCall(op, symbol, to, x);
-  if (x.size() == 1 && from[0]->isFloat() && wide(from[0]) && to->isInt()) {
-    enum { Nan, Inf, Finite, Sign };
-    static constexpr struct { const char *name; int what; } rows[] = {
-        {"__nv_isnanf", Nan},     {"__nv_isnand", Nan},     {"__nv_isinff", Inf},      {"__nv_isinfd", Inf},
-        {"__nv_finitef", Finite}, {"__nv_isfinited", Finite}, {"__nv_signbitf", Sign}, {"__nv_signbitd", Sign}};
-    for (auto &row : rows) {
-      if (symbol != row.name) continue;
-      Value *inf = llvm::ConstantFP::getInfinity(x[0]->getType()), *mag = b.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x[0]);
-      IrType *it = vecType(b.getIntNTy(from[0]->width), lanes);
-      Value *c = row.what == Nan      ? b.CreateFCmpUNO(x[0], x[0])
-                 : row.what == Inf    ? b.CreateFCmpOEQ(mag, inf)
-                 : row.what == Finite ? b.CreateFCmpOLT(mag, inf)
-                                      : b.CreateICmpSLT(b.CreateBitCast(x[0], it), llvm::Constant::getNullValue(it));
-      return b.CreateZExt(c, vecType(laneType(to), lanes));
-    }
-  }
-  unsupported(op, symbol.c_str());
-  return none;
-}
-
 Value *Lowering::floatBinary(Op *op, Type t, Value *x, Value *y) {
   x = widen(t, x);
   y = widen(t, y);

@@ -119,7 +119,8 @@ private:
   llvm::Value *cast(tir::Op *op, tir::Type from, tir::Type to, llvm::Value *x);
   llvm::Value *mathCall(tir::Op *op, std::string_view name, tir::Type t, llvm::ArrayRef<llvm::Value *> x);
   llvm::Value *externCall(tir::Op *op, tir::Type to, llvm::ArrayRef<tir::Type> from, llvm::ArrayRef<llvm::Value *> x,
-                          unsigned lanes);
+                          unsigned lanes); // extern.cc
+  llvm::Value *besselI(tir::Type t, llvm::Value *x, unsigned lanes, bool one);
   llvm::Value *widen(tir::Type t, llvm::Value *x);   // narrow float → f32 lanes (f32, f64 unchanged)
   llvm::Value *narrow(tir::Type t, llvm::Value *x, bool rtz = false); // f32/f64 lanes → t
   llvm::Value *callImport(const char *name, llvm::Type *result, llvm::ArrayRef<llvm::Value *> args);

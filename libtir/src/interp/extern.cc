@@ -2,6 +2,7 @@
 // tt.extern_elementwise: known functions of the vendors' device libraries, and inline assembly (refused).
 // A name is looked up without its library prefix (__nv_, __ocml_, __triton_hip_) and type suffix (f, d, _f32,
 // _f64); the operand types say the rest. Functions on floats compute in f64 and are rounded once.
+#include "extern_round.hh"
 #include "lanes.hh"
 #include <cmath>
 
@@ -38,14 +39,31 @@ double erfInverse(double y) { // Newton on erf from Giles' start
   }
   return x;
 }
-double normcdfInverse(double p) { return 1.4142135623730951 * erfInverse(2 * p - 1); }
 double erfcScaled(double x) { // exp(x²) erfc(x): continued fraction where exp would overflow
   if (x < 20) return std::exp(x * x) * std::erfc(x);
   double f = x;
   for (int k = 60; k > 0; --k) f = x + k / 2.0 / f;
   return 1 / (f * 1.7724538509055160);
 }
-double piTimes(double x) { return std::remainder(x, 2.0) * 3.14159265358979323846; }
+double erfcInverse(double y) { // in the small tail from y itself: 1 - y has lost it
+  if (!(y < 0.0625)) return erfInverse(1 - y);
+  if (!(y > 0)) return y == 0 ? INFINITY : NAN;
+  double l = std::sqrt(-std::log(y)), x = l - std::log(l * 1.7724538509055160) / (2 * l);
+  for (int k = 0; k < 8; ++k) { // Newton on log erfc
+    double g = erfcScaled(x);
+    x += (std::log(g) - x * x - std::log(y)) * g * 0.88622692545275801;
+  }
+  return x;
+}
+double normcdfInverse(double p) { return -1.4142135623730951 * erfcInverse(2 * p); }
+double sinCosPi(double x, bool cosine) { // exact at multiples of one half
+  if (!std::isfinite(x)) return NAN;
+  double r = std::remainder(x, 2.0), q = std::nearbyint(2 * r), f = (r - q / 2) * 3.14159265358979323846;
+  int quarter = static_cast<int>(q) + cosine;
+  double y = quarter & 1 ? std::cos(f) : std::sin(f);
+  if (quarter & 2) y = -y;
+  return y != 0 ? y : cosine ? 0.0 : std::copysign(0.0, x);
+}
 
 struct Function {
   const char *name;
@@ -70,7 +88,7 @@ constexpr Function functions[] = {
     {"copysign", 2, [](const double *x) { return std::copysign(x[0], x[1]); }},
     {"cos", 1, [](const double *x) { return std::cos(x[0]); }},
     {"cosh", 1, [](const double *x) { return std::cosh(x[0]); }},
-    {"cospi", 1, [](const double *x) { return std::cos(piTimes(x[0])); }},
+    {"cospi", 1, [](const double *x) { return sinCosPi(x[0], true); }},
     {"cyl_bessel_i0", 1, [](const double *x) { return besselI(x[0], 0); }},
     {"cyl_bessel_i1", 1, [](const double *x) { return besselI(x[0], 1); }},
     {"i0", 1, [](const double *x) { return besselI(x[0], 0); }},
@@ -80,6 +98,7 @@ constexpr Function functions[] = {
     {"fdividef", 2, [](const double *x) { return x[0] / x[1]; }},
     {"erf", 1, [](const double *x) { return std::erf(x[0]); }},
     {"erfc", 1, [](const double *x) { return std::erfc(x[0]); }},
+    {"erfcinv", 1, [](const double *x) { return erfcInverse(x[0]); }},
     {"erfcx", 1, [](const double *x) { return erfcScaled(x[0]); }},
     {"erfinv", 1, [](const double *x) { return erfInverse(x[0]); }},
     {"exp", 1, [](const double *x) { return std::exp(x[0]); }},
@@ -117,6 +136,7 @@ constexpr Function functions[] = {
     {"mul_rn", 2, [](const double *x) { return x[0] * x[1]; }},
     {"nearbyint", 1, [](const double *x) { return std::nearbyint(x[0]); }},
     {"norm3d", 3, [](const double *x) { return std::hypot(x[0], x[1], x[2]); }},
+    {"norm4d", 4, [](const double *x) { return std::hypot(std::hypot(x[0], x[1], x[2]), x[3]); }},
     {"normcdf", 1, [](const double *x) { return 0.5 * std::erfc(-x[0] * 0.70710678118654752); }},
     {"normcdfinv", 1, [](const double *x) { return normcdfInverse(x[0]); }},
     {"pow", 2, [](const double *x) { return std::pow(x[0], x[1]); }},
@@ -128,6 +148,7 @@ constexpr Function functions[] = {
     {"rhypot", 2, [](const double *x) { return 1 / std::hypot(x[0], x[1]); }},
     {"rint", 1, [](const double *x) { return std::nearbyint(x[0]); }},
     {"rnorm3d", 3, [](const double *x) { return 1 / std::hypot(x[0], x[1], x[2]); }},
+    {"rnorm4d", 4, [](const double *x) { return 1 / std::hypot(std::hypot(x[0], x[1], x[2]), x[3]); }},
     {"round", 1, [](const double *x) { return std::round(x[0]); }},
     {"rsqrt", 1, [](const double *x) { return 1 / std::sqrt(x[0]); }},
     {"rsqrt_rn", 1, [](const double *x) { return 1 / std::sqrt(x[0]); }},
@@ -135,7 +156,7 @@ constexpr Function functions[] = {
     {"signbit", 1, [](const double *x) { return double(std::signbit(x[0])); }},
     {"sin", 1, [](const double *x) { return std::sin(x[0]); }},
     {"sinh", 1, [](const double *x) { return std::sinh(x[0]); }},
-    {"sinpi", 1, [](const double *x) { return std::sin(piTimes(x[0])); }},
+    {"sinpi", 1, [](const double *x) { return sinCosPi(x[0], false); }},
     {"sqrt", 1, [](const double *x) { return std::sqrt(x[0]); }},
     {"sqrt_rn", 1, [](const double *x) { return std::sqrt(x[0]); }},
     {"sub_rn", 2, [](const double *x) { return x[0] - x[1]; }},
@@ -173,6 +194,27 @@ constexpr IntFunction intFunctions[] = {
      [](const uint64_t *x, unsigned) { return uint64_t(__int128(int64_t(x[0])) * int64_t(x[1]) >> 64); }},
     {"__nv_umul64hi", 2,
      [](const uint64_t *x, unsigned) { return uint64_t((unsigned __int128)x[0] * x[1] >> 64); }},
+    {"__nv_mul24", 2,
+     [](const uint64_t *x, unsigned) { return uint64_t(sext(x[0] & 0xFFFFFF, 24) * sext(x[1] & 0xFFFFFF, 24)); }},
+    {"__nv_umul24", 2, [](const uint64_t *x, unsigned) { return (x[0] & 0xFFFFFF) * (x[1] & 0xFFFFFF); }},
+    {"__nv_hadd", 2,
+     [](const uint64_t *x, unsigned w) { return uint64_t((sext(x[0], w) + sext(x[1], w)) >> 1); }},
+    {"__nv_uhadd", 2, [](const uint64_t *x, unsigned) { return (x[0] + x[1]) >> 1; }},
+    {"__nv_rhadd", 2,
+     [](const uint64_t *x, unsigned w) { return uint64_t((sext(x[0], w) + sext(x[1], w) + 1) >> 1); }},
+    {"__nv_urhadd", 2, [](const uint64_t *x, unsigned) { return (x[0] + x[1] + 1) >> 1; }},
+    {"__nv_sad", 3,
+     [](const uint64_t *x, unsigned w) {
+       int64_t d = sext(x[0], w) - sext(x[1], w);
+       return uint64_t(d < 0 ? -d : d) + x[2];
+     }},
+    {"__nv_usad", 3, [](const uint64_t *x, unsigned) { return (x[0] > x[1] ? x[0] - x[1] : x[1] - x[0]) + x[2]; }},
+    {"__nv_byte_perm", 3,
+     [](const uint64_t *x, unsigned) {
+       uint64_t pair = (x[0] & 0xFFFFFFFF) | x[1] << 32, r = 0;
+       for (unsigned i = 0; i < 4; ++i) r |= (pair >> 8 * (x[2] >> 4 * i & 7) & 255) << 8 * i;
+       return r;
+     }},
     {"__nv_brev", 1,
      [](const uint64_t *x, unsigned w) {
        uint64_t r = 0;
@@ -268,10 +310,20 @@ Step tt_extern_elementwise(Machine &m, Op &op) {
     }
     done = true;
   } else {
+    std::string_view name = s;
+    ExternTypes types{k, k && scalarOf(op, 0)->isFloat() ? widthOf(scalarOf(op, 0)) : 0, to->isFloat() ? widthOf(to) : 0};
+    if (drop(name, "__nv_") && k && k <= 3) {
+      uint64_t x[3], v;
+      done = true;
+      for (uint32_t i = 0; done && i < n; ++i) {
+        for (unsigned o = 0; o < k; ++o) x[o] = at(o, i);
+        if ((done = externRounded(name, types, x, &v))) r.cells()[i] = v & maskOf(widthOf(to));
+      }
+    }
     for (const IntFunction &f : intFunctions)
       if (s == f.symbol && f.args == k) {
         for (uint32_t i = 0; i < n; ++i) {
-          uint64_t x[2];
+          uint64_t x[3];
           for (unsigned o = 0; o < k; ++o) x[o] = at(o, i);
           r.cells()[i] = f.call(x, widthOf(scalarOf(op, 0))) & maskOf(widthOf(to));
         }
