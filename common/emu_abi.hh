@@ -29,7 +29,7 @@ enum class Shuffle : uint32_t { bfly, idx, up, down };
 enum class Fence : uint32_t { async, membar };
 
 enum class AtomOp : uint32_t { add, fadd, and_, or_, xor_, max, min, umax, umin, fmax, fmin, exch, cas };
-enum class AtomType : uint32_t { i16, i32, i64, f16, bf16, f32, f64 };
+enum class AtomType : uint32_t { i16, i32, i64, f16, bf16, f32, f64, i8 };
 /// op | type << 8 | (shared memory) << 16
 constexpr uint32_t atom_code(AtomOp op, AtomType type, bool shared) {
   return uint32_t(op) | uint32_t(type) << 8 | uint32_t(shared) << 16;

@@ -15,6 +15,7 @@ namespace num = tessera::num;
 
 uint32_t size_of(AtomType t) {
   switch (t) {
+  case AtomType::i8: return 1;
   case AtomType::i16: case AtomType::f16: case AtomType::bf16: return 2;
   case AtomType::i64: case AtomType::f64: return 8;
   default: return 4;
@@ -87,7 +88,8 @@ uint64_t atom(Thread *t, const char *site, uint32_t code, void *address, uint64_
   if (!predicate) return abi::poison;
   if (code >> 16) p.access(t, site, address, bytes, Program::atomic);
   global(t, site, address, bytes);
-  uint64_t old = bytes == 2   ? apply<uint16_t>(op, type, address, value, compare)
+  uint64_t old = bytes == 1   ? apply<uint8_t>(op, type, address, value, compare)
+                 : bytes == 2 ? apply<uint16_t>(op, type, address, value, compare)
                  : bytes == 4 ? apply<uint32_t>(op, type, address, value, compare)
                               : apply<uint64_t>(op, type, address, value, compare);
   // What may be a wait for somebody else lets others run.

@@ -272,6 +272,28 @@ LinearLayout scanLayout(Span<int64_t> shape, unsigned axis, unsigned warps) {
   return LinearLayout({{Dim::Register, regs}, {Dim::Lane, 5}, {Dim::Warp, warpBits}, {Dim::Block, 0}}, out, all);
 }
 
+LinearLayout packedLayout(const LinearLayout &l, unsigned pack) {
+  Columns units, x;
+  for (unsigned u = 1; u < pack; u *= 2) units.push_back(u);
+  bool low = false; // a thread's number moves elements within a run
+  for (Dim d : {Dim::Lane, Dim::Warp})
+    for (uint64_t c : l.columnsOf(d)) low |= (c & (pack - 1)) != 0;
+  if (!low && gf2::solve(l.columnsOf(Dim::Register), units, &x)) return l;
+  unsigned total = l.outBits(), first = (unsigned)units.size(), warps = l.inBits(Dim::Warp), threads = 5 + warps;
+  unsigned used = std::min(threads, total - std::min(total, first)), regs = total - used;
+  Columns columns;
+  unsigned next = 0;
+  auto take = [&](unsigned n) {
+    for (unsigned i = 0; i < n; ++i) columns.push_back(next < total ? uint64_t(1) << next++ : 0);
+  };
+  take(first);
+  Columns thread;
+  for (unsigned i = 0; i < threads; ++i) thread.push_back(next < total ? uint64_t(1) << next++ : 0);
+  take(regs - first);
+  append(columns, thread);
+  return LinearLayout({{Dim::Register, regs}, {Dim::Lane, 5}, {Dim::Warp, warps}, {Dim::Block, 0}}, l.out(), columns);
+}
+
 LinearLayout inOperandSpace(const Op *op, const LinearLayout &to, const LinearLayout &from) {
   Columns map(to.outBits(), 0);
   auto dims = [](const LinearLayout &l) { return (unsigned)l.out().size(); };
@@ -360,9 +382,22 @@ unsigned scratchBytes(const Op *op) {
     }
     return std::max(move, meet);
   }
+  case Opcode::tt_map_elementwise: {
+    unsigned pack = (unsigned)op->intAttr("pack", 1), move = 0;
+    auto moves = [&](Value *v) {
+      auto l = layoutOr(v);
+      if (!l || pack == 1) return;
+      LinearLayout p = packedLayout(*l, pack);
+      move = std::max({move, exchange(*l, p, v->type), exchange(p, *l, v->type)});
+    };
+    for (unsigned i = 0; i < op->numOperands(); ++i) moves(op->operand(i));
+    for (unsigned i = 0; i < op->numResults(); ++i) moves(op->result(i));
+    return move;
+  }
   case Opcode::tt_atomic_rmw:
   case Opcode::tt_atomic_cas:
-  case Opcode::tt_atomic_load: {
+  case Opcode::tt_atomic_load:
+  case Opcode::tt_atomic_poll: {
     if (!op->result()->hasUses()) return 0;
     Type t = op->result()->type;
     if (!t->isTensor()) return 16;

@@ -71,6 +71,10 @@ tir::LinearLayout partialsOf(const tir::LinearLayout &result, unsigned warpBits)
 /// The layout in which a scan along `axis` is computed: runs in registers, then lanes, then warps, low bits first.
 tir::LinearLayout scanLayout(tir::Span<int64_t> shape, unsigned axis, unsigned warps);
 
+/// A layout like `l` in which every aligned run of `pack` elements (row-major) is in the registers of one thread; `l`
+/// itself if it is one.
+tir::LinearLayout packedLayout(const tir::LinearLayout &l, unsigned pack);
+
 /// The layout of a renaming operation's result (reshape, expand_dims, broadcast, trans) as elements of its operand.
 tir::LinearLayout inOperandSpace(const tir::Op *op, const tir::LinearLayout &to, const tir::LinearLayout &from);
 

@@ -157,6 +157,16 @@ private:
   void lowerAssert(tir::Op *op);
   void lowerHistogram(tir::Op *op);
   void lowerGather(tir::Op *op);
+  void lowerMap(tir::Op *op);
+  void lowerPrint(tir::Op *op);
+  void lowerInlineAsm(tir::Op *op);
+  /// A tile whose elements (row-major) are known: from a table in memory.
+  Regs constantTable(tir::Op *op, tir::Type t, llvm::ArrayRef<uint64_t> elements);
+  llvm::Value *printedFloat(llvm::Value *v, tir::Type scalar); // as double
+  Regs applyBlocks(tir::Op *op, llvm::ArrayRef<llvm::Value *> args);
+  void startBlocks(tir::Block *front); // basic blocks and phis of a region's blocks but the first
+  llvm::Value *pollElement(llvm::Value *ptr, llvm::Value *want, llvm::Value *pred, const std::string &how,
+                           llvm::Value *begun, llvm::Value *budget);
 };
 
 } // namespace tcodegen::gpu

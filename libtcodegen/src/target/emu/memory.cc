@@ -61,17 +61,18 @@ Status Expander::global(CallInst &c, const Fields &f, bool load) {
   return {};
 }
 
-/// atom.SPACE.OP.TYPE.SEM.SCOPE(ptr, value, pred) or, for cas, (ptr, compare, value, pred)
+/// atom.SPACE.OP.TYPE.SEM.SCOPE(ptr, value, pred); for cas (ptr, compare, value, pred), for load (ptr, pred). A load is
+/// an or with 0 here, a store an exchange.
 Status Expander::atomic(CallInst &c, const Fields &f) {
   if (f.size() < 4) return unknown(c);
-  bool shared = f[1] == "shared", cas = f[2] == "cas";
+  bool shared = f[1] == "shared", cas = f[2] == "cas", load = f[2] == "load";
   int op = StringSwitch<int>(f[2]).Case("add", 0).Case("fadd", 1).Case("and", 2).Case("or", 3).Case("xor", 4)
                .Case("max", 5).Case("min", 6).Case("umax", 7).Case("umin", 8).Case("fmax", 9).Case("fmin", 10)
-               .Case("exch", 11).Case("cas", 12).Default(-1);
+               .Case("exch", 11).Case("cas", 12).Case("load", 3).Case("store", 11).Default(-1);
   int type = StringSwitch<int>(f[3]).Case("i16", 0).Case("i32", 1).Case("i64", 2).Case("f16", 3)
-                 .Case("bf16", 4).Case("f32", 5).Case("f64", 6).Default(-1);
-  if (op < 0 || type < 0 || c.arg_size() != (cas ? 4u : 3u) || (!shared && f[1] != "global")) return unknown(c);
-  Value *value = bits64(c.getArgOperand(cas ? 2 : 1)), *compare = cas ? bits64(c.getArgOperand(1)) : i64(0);
+                 .Case("bf16", 4).Case("f32", 5).Case("f64", 6).Case("i8", 7).Default(-1);
+  if (op < 0 || type < 0 || c.arg_size() != (cas ? 4u : load ? 2u : 3u) || (!shared && f[1] != "global")) return unknown(c);
+  Value *value = load ? i64(0) : bits64(c.getArgOperand(cas ? 2 : 1)), *compare = cas ? bits64(c.getArgOperand(1)) : i64(0);
   Value *pred = b.CreateZExt(c.getArgOperand(c.arg_size() - 1), b.getInt32Ty());
   Value *old = callImport("atom", b.getInt64Ty(),
                           {thread, site(c, c.getCalledFunction()->getName()),

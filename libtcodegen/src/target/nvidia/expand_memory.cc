@@ -142,7 +142,7 @@ struct AtomicType {
   unsigned bits;
   bool is_float;
 };
-constexpr AtomicType atomic_types[] = {{"i16", 16, false}, {"i32", 32, false}, {"i64", 64, false}, {"f16", 16, true},
+constexpr AtomicType atomic_types[] = {{"i8", 8, false},  {"i16", 16, false}, {"i32", 32, false}, {"i64", 64, false}, {"f16", 16, true},
                                        {"bf16", 16, true}, {"f32", 32, true},  {"f64", 64, true}};
 
 const AtomicType *atomic_type(StringRef name) {
@@ -199,11 +199,69 @@ std::string float_step(StringRef op, StringRef type) {
          " or.b32 d, a, 0x400000;\n\tsetp.nan.f32 q, x, x; selp.b32 c, d, c, q; mov.b32 {z, n}, c; }";
 }
 
+/// Integers of 8 and 16 bits: compare-and-swap on the word that holds them.
+Status atomic_subword(const Primitive &p, const AtomicType &t, const std::string &order, Value **result) {
+  StringRef op = p.field(2);
+  bool cas = op == "cas", is_signed = op == "max" || op == "min";
+  std::string step = cas ? "setp.eq.u32 q, o, c; selp.b32 n, v, o, q;"
+                     : op == "exch" ? "mov.b32 n, v;"
+                     : op == "and" || op == "or" || op == "xor" ? (op + ".b32 n, o, v;").str()
+                     : op == "add" ? "add.u32 n, o, v;"
+                     : is_signed ? (op + ".s32 n, o, v;").str()
+                     : op == "umax" || op == "umin" ? (op.drop_front(1) + ".u32 n, o, v;").str() : std::string();
+  if (step.empty()) return p.wrong("an operation on integers");
+  IRBuilderBase &b = p.b;
+  Type *word = b.getInt64Ty();
+  Value *address = p.arg(0), *number = b.CreatePtrToInt(address, word);
+  Value *shift = b.CreateShl(b.CreateTrunc(b.CreateAnd(number, 3), b.getInt32Ty()), 3);
+  Value *base = b.CreateIntToPtr(b.CreateAnd(number, ~uint64_t(3)), address->getType());
+  auto wide = [&](Value *v) { return is_signed ? b.CreateSExt(v, b.getInt32Ty()) : b.CreateZExt(v, b.getInt32Ty()); };
+  Asm a(b);
+  std::string out = a.out(b.getInt32Ty()), at = a.address(base), sh = a.in(shift);
+  std::string value = a.in(wide(p.arg(cas ? 2 : 1))), compare = cas ? a.in(wide(p.arg(1))) : "0";
+  std::string pred = a.in(p.arg(p.args() - 1)), mask = t.bits == 8 ? "0xff" : "0xffff", bits = std::to_string(t.bits);
+  std::string old = is_signed ? "bfe.s32 o, w, " + sh + ", " + bits + ";" : "bfe.u32 o, w, " + sh + ", " + bits + ";";
+  std::string text = "{\n\t.reg .pred go, again, q;\n\t.reg .b32 w, g, o, n, v, c;\n\tmov.b32 v, " + value +
+                     ";\n\tmov.b32 c, " + compare + ";\n\tmov.b32 w, 0;\n\tmov.pred go, " + pred + ";\n\t@!go bra DONE;\n\tld.relaxed." +
+                     p.field(5).str() + "." + p.field(1).str() + ".b32 w, " + at + ";\nAGAIN:\n\t" + old + "\n\t" + step +
+                     "\n\tbfi.b32 n, n, w, " + sh + ", " + bits + ";\n\tatom" + order + ".cas.b32 g, " + at +
+                     ", w, n;\n\tsetp.ne.u32 again, g, w;\n\tmov.b32 w, g;\n\t@again bra AGAIN;\nDONE:\n\tbfe.u32 " + out +
+                     ", w, " + sh + ", " + bits + ";\n\t}";
+  *result = b.CreateTrunc(a.emit(text, Asm::effects), p.type());
+  return {};
+}
+
+/// atom.SPACE.{load|store}.TYPE.SEM.SCOPE: ld and st with an order.
+Status atomic_access(const Primitive &p, const AtomicType &t, bool load, Value **result) {
+  StringRef sem = p.field(4);
+  if (p.args() != (load ? 2u : 3u) || t.is_float || (sem != "relaxed" && sem != (load ? "acquire" : "release")))
+    return p.wrong(load ? "iN (ptr, i1), relaxed or acquire" : "void (ptr, iN, i1), relaxed or release");
+  int known = p.known(p.args() - 1);
+  if (known == 0) {
+    if (load) *result = Constant::getNullValue(p.type());
+    return {};
+  }
+  Type *reg = p.b.getIntNTy(std::max(16u, t.bits)); // PTX has no 8-bit registers
+  std::string order = ("." + sem + "." + p.field(5) + "." + p.field(1) + ".b").str() + std::to_string(t.bits) + " ", text;
+  Asm a(p.b);
+  std::string out = load ? a.out(reg) : std::string(), at = a.address(p.arg(0));
+  std::string value = load ? std::string() : a.in(p.arg(1));
+  if (known < 0) {
+    if (load) text = "mov.b" + std::to_string(reg->getIntegerBitWidth()) + " " + out + ", 0;\n\t";
+    text += "@" + a.in(p.arg(p.args() - 1)) + " ";
+  }
+  text += load ? "ld" + order + out + ", " + at + ";" : "st" + order + at + ", " + value + ";";
+  Value *v = a.emit(text, Asm::effects);
+  if (load) *result = p.b.CreateTrunc(v, p.type());
+  return {};
+}
+
 Status atomic(const Primitive &p, Value **result) {
   StringRef op = p.field(2), type = p.field(3);
   const AtomicType *t = atomic_type(type);
   std::string order;
   TESSERA_TRY(atomic_order(p, &order));
+  if (t && (op == "load" || op == "store")) return atomic_access(p, *t, op == "load", result);
   bool cas = op == "cas";
   if (!t || p.args() != (cas ? 4u : 3u) || p.arg(1)->getType()->getPrimitiveSizeInBits() != t->bits || p.type() != p.arg(1)->getType())
     return p.wrong("T (ptr, T, [T,] i1) with T of its name");
@@ -212,6 +270,7 @@ Status atomic(const Primitive &p, Value **result) {
     *result = Constant::getNullValue(p.type());
     return {};
   }
+  if (!t->is_float && t->bits <= 16 && !(cas && t->bits == 16)) return atomic_subword(p, *t, order, result);
   std::string bits = std::to_string(t->bits), suffix;
   bool floats = op == "fadd" || op == "fmax" || op == "fmin";
   if (floats && !t->is_float) return p.wrong("a float type for a float operation");
