@@ -38,7 +38,7 @@ tdriver_status device_info(void *device, tdriver_device_info *info, tdriver_repo
   auto *d = static_cast<Device *>(device);
   info->description = d->description.c_str();
   info->features = d->features.c_str();
-  info->capabilities = TDRIVER_CAN_EXECUTE | TDRIVER_CAN_MAP_MEMORY;
+  info->capabilities = TDRIVER_CAN_EXECUTE | TDRIVER_CAN_MAP_MEMORY | TDRIVER_CAN_PRINT;
   info->threads = d->pool.width();
   info->cores = d->cores;
   info->alignment = 64;

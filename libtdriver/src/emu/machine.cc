@@ -116,6 +116,7 @@ void Program::begin() {
   events = 0;
   failure.clear();
   recorded = false;
+  prints.clear();
   loads.clear();
   mbarrier_clocks.clear();
   matrix_reads.clear();
@@ -277,6 +278,7 @@ void Program::explain_deadlock() {
 Machine::~Machine() = default;
 
 bool Machine::run(const Kernel &k, const void *params, const tdriver_cpu_call &call, cpu::Call *host) {
+  this->host = host;
   auto stopped = [&](uint64_t program, std::string text) {
     host->record = {0, UINT32_MAX, UINT32_MAX, {call.grid[0], call.grid[1], call.grid[2]}, program};
     host->recorded = true;

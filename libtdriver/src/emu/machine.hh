@@ -6,6 +6,7 @@
 #include "../cpu/cpu.hh"
 #include "../cpu/run.hh"
 #include "common/emu_abi.hh"
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -71,6 +72,13 @@ struct Meeting {
   uint32_t count = 0;
 };
 
+/// A print whose elements are coming in.
+struct Print {
+  uint32_t message, count, missing;
+  std::vector<bool> have;
+  std::vector<char> values;
+};
+
 /// What each warp, and the asynchronous agent, is known to have done: up to which time.
 struct Clock {
   uint32_t seen[max_warps + 1];
@@ -110,6 +118,7 @@ struct Program {
   std::string failure;
   bool recorded = false;
   tdriver_record record = {};
+  std::deque<Print> prints;
 
   std::unique_ptr<Thread[]> thread;
   char *stacks = nullptr;
@@ -210,6 +219,7 @@ public:
   /// Runs programs of one chunk. False: stopped, and the call says why.
   bool run(const Kernel &kernel, const void *params, const tdriver_cpu_call &call, cpu::Call *host);
   Thread *current = nullptr;
+  cpu::Call *host = nullptr; // of the run
 
 private:
   bool fill_params(const Kernel &kernel, const void *params, const tdriver_cpu_call &call, std::string *why);

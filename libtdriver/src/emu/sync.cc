@@ -115,6 +115,34 @@ void record(Thread *t, uint32_t kind, uint32_t message, uint32_t location, uint6
   p.record = {kind, message, location, {p.grid[0], p.grid[1], p.grid[2]}, program};
 }
 
+/// Elements of prints come one by one; a tile that is whole goes out, in the order in which the program began them.
+void print(Thread *t, uint32_t message, uint32_t element, uint32_t count, uint32_t bytes, uint64_t value) {
+  Program &p = *t->program;
+  Print *open = nullptr;
+  for (Print &q : p.prints)
+    if (q.message == message && (!count || !q.have[element])) {
+      open = &q;
+      break;
+    }
+  if (!open || !count) {
+    p.prints.push_back({message, count, count, {}, {}});
+    open = &p.prints.back();
+    open->have.resize(count);
+    open->values.resize(size_t(count) * bytes);
+  }
+  if (count && element < count) {
+    open->have[element] = true;
+    --open->missing;
+    std::memcpy(open->values.data() + size_t(element) * bytes, &value, bytes);
+  }
+  while (!p.prints.empty() && !p.prints.front().missing) {
+    const Print &q = p.prints.front();
+    const cpu::Job &job = *p.machine->host->job;
+    job.host->print(job.kernel->owner, p.grid, q.message, p.linear, q.values.data(), q.count);
+    p.prints.pop_front();
+  }
+}
+
 void trap(Thread *t, const char *site) {
   Program &p = *t->program;
   p.stop(t, tessera::format("%s: %s traps", site, p.name_of(t).c_str()));

@@ -293,9 +293,14 @@ bool Lower::lowerElementwise(Op *op) {
   return true;
 }
 
+IrValue *Lower::printedFloat(IrValue *v, TirType t) {
+  if (t->width == 64) return v;
+  return b.CreateFPExt(Scalar{*this, nullptr, b}.convert(v, t, t->ctx->f32()), b.getDoubleTy());
+}
+
 Regs Lower::applyRegion(Op *op, llvm::ArrayRef<IrValue *> args) {
   Block *body = op->region(0)->front();
-  if (body != op->region(0)->last) return unsupported(op, "a region with branches"), Regs(args.begin(), args.end());
+  if (body != op->region(0)->last) return applyBlocks(op, args);
   for (unsigned i = 0; i < body->numArgs(); ++i) set(body->arg(i), {args[i]});
   for (Op *o = body->first; o && o != body->last && !failed(); o = o->next) lowerOp(o);
   Regs r;

@@ -334,6 +334,16 @@ void Lower::lowerFunction() {
   if (needsRecord) record = fn->getArg(at);
   entryEnd = b.CreateBr(start);
   b.SetInsertPoint(start);
+  startBlocks(front);
+  for (Block *blk = front; blk && !failed(); blk = blk->next) {
+    if (blk != front) b.SetInsertPoint(cfg[blk]);
+    terminated = false;
+    lowerBlock(blk);
+    if (!terminated && !failed()) b.CreateUnreachable();
+  }
+}
+
+void Lower::startBlocks(Block *front) {
   for (Block *blk = front->next; blk; blk = blk->next) {
     llvm::BasicBlock *bb = block("bb");
     cfg[blk] = bb;
@@ -351,12 +361,37 @@ void Lower::lowerFunction() {
     }
     cfgPhis[blk] = phis;
   }
+}
+
+/// A region with branches, once: its blocks anew, the operands of its last operations meet behind it.
+Regs Lower::applyBlocks(Op *op, llvm::ArrayRef<llvm::Value *> args) {
+  Block *front = op->region(0)->front();
+  for (unsigned i = 0; i < front->numArgs(); ++i) set(front->arg(i), {args[i]});
+  startBlocks(front);
+  llvm::BasicBlock *after = block("mapped");
+  Phis p;
   for (Block *blk = front; blk && !failed(); blk = blk->next) {
     if (blk != front) b.SetInsertPoint(cfg[blk]);
     terminated = false;
-    lowerBlock(blk);
-    if (!terminated && !failed()) b.CreateUnreachable();
+    for (Op *o = blk->first; o && o != blk->last && !failed(); o = o->next) lowerOp(o);
+    if (failed()) break;
+    Op *end = blk->last;
+    if (end->is(Opcode::cf_br) || end->is(Opcode::cf_cond_br)) {
+      lowerBranch(end);
+      continue;
+    }
+    Regs out;
+    for (unsigned i = 0; i < end->numOperands(); ++i) out.push_back(scalar(end->operand(i)));
+    llvm::BasicBlock *from = b.GetInsertBlock();
+    b.CreateBr(after);
+    b.SetInsertPoint(after);
+    if (p.phis.empty()) p.make(b, out);
+    p.incoming(out, from);
   }
+  terminated = false;
+  b.SetInsertPoint(after);
+  if (failed()) return Regs(size_t(op->numResults()) * std::max<int64_t>(1, op->intAttr("pack", 1)), args[0]);
+  return p.asValues();
 }
 
 tessera::Status lowerKernel(Module &m, Op *kernel, const GpuOptions &o, llvm::Module &out, tessera::tko::Object &object) {

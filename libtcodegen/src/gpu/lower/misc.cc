@@ -37,7 +37,6 @@ void Lower::lowerAssert(Op *op) {
 void Lower::lowerHistogram(Op *op) {
   Type t = op->result()->type;
   unsigned bins = (unsigned)t->count();
-  if (t->elem->width != 32) return unsupported(op, "counts of other than 32 bits");
   tir::Value *src = op->operand(0), *mask = op->numOperands() > 1 ? op->operand(1) : nullptr;
   const LinearLayout &l = layout(src), &to = layout(op->result());
   if (failed()) return;
@@ -65,7 +64,9 @@ void Lower::lowerHistogram(Op *op) {
     prim("tessera.atom.shared.add.i32.relaxed.cta", b.getInt32Ty(), {at, b.getInt32(1), in});
   }
   barrier();
-  set(op->result(), loadTile(base, 0, rowMajor(to), 32));
+  Regs counts;
+  for (IrValue *v : loadTile(base, 0, rowMajor(to), 32)) counts.push_back(b.CreateZExtOrTrunc(v, regType(t)));
+  set(op->result(), counts);
 }
 
 void Lower::lowerGather(Op *op) {
@@ -103,6 +104,39 @@ void Lower::lowerGather(Op *op) {
   set(op->result(), out);
 }
 
+void Lower::lowerMap(Op *op) {
+  unsigned pack = (unsigned)op->intAttr("pack", 1), results = op->numResults();
+  const LinearLayout &given = layout(op->operand(0));
+  if (failed()) return;
+  LinearLayout l = packedLayout(given, pack);
+  std::vector<Regs> in, out(results, Regs(size_t(1) << l.inBits(Dim::Register), nullptr));
+  for (unsigned i = 0; i < op->numOperands(); ++i)
+    in.push_back(convert(op, regs(op->operand(i)), layout(op->operand(i)), l, op->operand(i)->type->elem));
+  Columns units, step; // step: what to add to a register's number to come to the k-th element of its run
+  for (unsigned u = 1; u < pack; u *= 2) units.push_back(u);
+  gf2::solve(l.columnsOf(Dim::Register), units, &step);
+  std::map<uint64_t, unsigned> first;
+  for (unsigned r = 0; r < out[0].size() && !failed(); ++r) {
+    uint64_t element = l.apply(r);
+    if (element & (pack - 1)) continue;
+    auto [it, fresh] = first.try_emplace(element, r);
+    if (fresh) {
+      Regs x;
+      for (const Regs &operand : in)
+        for (unsigned k = 0; k < pack; ++k) x.push_back(operand[r ^ gf2::apply(step, k)]);
+      Regs y = applyRegion(op, x);
+      for (unsigned i = 0; i < results && !failed(); ++i)
+        for (unsigned k = 0; k < pack; ++k) out[i][r ^ gf2::apply(step, k)] = y[i * pack + k];
+    } else {
+      for (Regs &o : out)
+        for (unsigned k = 0; k < pack; ++k) o[r ^ gf2::apply(step, k)] = o[it->second ^ gf2::apply(step, k)];
+    }
+  }
+  if (failed()) return;
+  for (unsigned i = 0; i < results; ++i)
+    set(op->result(i), convert(op, out[i], l, layout(op->result(i)), op->result(i)->type->elem));
+}
+
 bool Lower::lowerMisc(Op *op) {
   static constexpr const char *axes[] = {"x", "y", "z"};
   switch (op->code) {
@@ -119,19 +153,9 @@ bool Lower::lowerMisc(Op *op) {
   case Opcode::tt_histogram: return lowerHistogram(op), true;
   case Opcode::tt_gather: return lowerGather(op), true;
   case Opcode::llvm_intr_assume: return true; // a hint; axis info has read it
-  case Opcode::tt_map_elementwise: {
-    if (op->intAttr("pack", 1) != 1) return unsupported(op, "pack other than 1"), true;
-    unsigned n = regCount(op->result()->type);
-    std::vector<Regs> out(op->numResults());
-    for (unsigned r = 0; r < n && !failed(); ++r) {
-      Regs x;
-      for (unsigned i = 0; i < op->numOperands(); ++i) x.push_back(regs(op->operand(i))[r]);
-      Regs y = applyRegion(op, x);
-      for (unsigned i = 0; i < out.size() && i < y.size(); ++i) out[i].push_back(y[i]);
-    }
-    for (unsigned i = 0; i < out.size(); ++i) set(op->result(i), out[i]);
-    return true;
-  }
+  case Opcode::tt_map_elementwise: return lowerMap(op), true;
+  case Opcode::tt_print: return lowerPrint(op), true;
+  case Opcode::tt_elementwise_inline_asm: return lowerInlineAsm(op), true;
   default: return false;
   }
 }

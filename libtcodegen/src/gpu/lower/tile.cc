@@ -263,8 +263,8 @@ bool Lower::lowerShape(Op *op) {
       set(op->result(), Regs(n, constantOf(t->elem, a->bits[0])));
       return true;
     }
-    // Any other constant: a table in constant memory would do; tiles that need it are rare and small.
-    unsupported(op, "a tile constant that is not one value");
+    if (a->kind != AttrKind::Dense) return unsupported(op), true;
+    set(op->result(), constantTable(op, t, llvm::ArrayRef<uint64_t>(a->bits.begin(), a->bits.size())));
     return true;
   }
   case Opcode::ub_poison: {

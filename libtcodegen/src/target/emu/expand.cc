@@ -166,6 +166,12 @@ Status Expander::primitive(CallInst &c, const Fields &f) {
   if (k == "record" && c.arg_size() == 5)
     return ret(callImport("record", voidTy,
                           {thread, c.getArgOperand(1), c.getArgOperand(2), c.getArgOperand(3), c.getArgOperand(4)}));
+  if (k == "print" && f.size() == 4 && c.arg_size() >= 8) {
+    unsigned bytes = 0;
+    if (f[2].getAsInteger(10, bytes)) return unknown(c);
+    return ret(callImport("print", voidTy,
+                          {thread, c.getArgOperand(1), c.getArgOperand(2), c.getArgOperand(3), i32(bytes), c.getArgOperand(4)}));
+  }
   if (k == "trap") return ret(callImport("trap", voidTy, {thread, where()}));
   if (k == "clock" || k == "globaltimer")
     return ret(callImport("clock", b.getInt64Ty(), {thread, i32(k == "globaltimer")}));

@@ -185,6 +185,23 @@ Status record(const Primitive &p, Value **) {
   return {};
 }
 
+/// print.RANK.BYTES.KIND: the device's own printf, whose text the driver writes out when the host waits.
+Status print(const Primitive &p, Value **) {
+  if (p.args() < 8 || !p.arg(0)->getType()->isPointerTy()) return p.wrong("as PRIMITIVES.md says");
+  Module &m = *p.call->getModule();
+  LLVMContext &c = m.getContext();
+  Type *pointer = PointerType::get(c, 0);
+  SmallVector<Type *, 8> types;
+  for (unsigned i = 5; i < p.args(); ++i) types.push_back(p.arg(i)->getType());
+  StructType *pack = StructType::get(c, types);
+  IRBuilder<> entry(&*p.call->getFunction()->getEntryBlock().getFirstInsertionPt());
+  Value *frame = entry.CreateAlloca(pack);
+  for (unsigned i = 0; i < types.size(); ++i) p.b.CreateStore(p.arg(5 + i), p.b.CreateStructGEP(pack, frame, i));
+  FunctionCallee f = m.getOrInsertFunction("vprintf", FunctionType::get(p.b.getInt32Ty(), {pointer, pointer}, false));
+  p.b.CreateCall(f, {p.b.CreateAddrSpaceCast(p.arg(0), pointer), frame});
+  return {};
+}
+
 Status trap(const Primitive &p, Value **) { return statement(p, "trap;", false); }
 
 constexpr Family families[] = {
@@ -209,6 +226,7 @@ constexpr Family families[] = {
     {"globaltimer", globaltimer},
     {"smid", smid},
     {"record", record},
+    {"print", print},
     {"trap", trap},
 };
 
