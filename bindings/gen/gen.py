@@ -11,6 +11,7 @@ import json
 import os
 import sys
 
+import emit_fast
 import emit_python
 import read_headers
 
@@ -38,6 +39,8 @@ def generated(api):
     files = {}
     for name in api["libraries"]:
         files[f"bindings/python/tessera/_raw/{name}.py"] = emit_python.emit(api, name, digest)
+    for name, text in emit_fast.emit(api, digest).items():
+        files[f"bindings/python/src/{name}"] = text
     return files
 
 

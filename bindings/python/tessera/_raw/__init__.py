@@ -125,7 +125,7 @@ def _load_fast():
 
 
 _extension = False
-
+_connected = set()  # libraries whose functions the extension knows
 
 def fast():
     """The extension, or None."""
@@ -152,8 +152,9 @@ def lookup(module, name):
         value = getattr(extension, name, None) if extension is not None else None
         if value is None:
             value = _function(module, name)
-        else:
+        elif module.NAME not in _connected:
             extension.open(module.NAME, open_library(module.NAME, module.SONAME)._handle)
+            _connected.add(module.NAME)
     elif name in module.STRUCTS:
         value = _struct(module, name)
     elif name in module.CALLBACKS:
@@ -394,7 +395,14 @@ def _special(module, token):
                     raise TypeError(f"{what}: the cell '{name}' has {ctypes.sizeof(value)} bytes, "
                                     f"{ctypes.sizeof(ctype)} are written")
                 return ctypes.addressof(value)
-            raise _wrong(what, name, value, f"a cell (ref({ctype.__name__})) or None")
+            try:
+                address, size, alive = _buffer(what, name, value, True)
+            except TypeError:
+                raise _wrong(what, name, value, f"a cell (ref({ctype.__name__})) or None") from None
+            if size < ctypes.sizeof(ctype):
+                raise TypeError(f"{what}: the cell '{name}' has {size} bytes, {ctypes.sizeof(ctype)} are written")
+            keep.append(alive)
+            return address
     elif kind == "@":  # callback
         def convert(what, name, values, place, keep):
             value = values[place]
@@ -454,12 +462,18 @@ def _split_array(token):
     return token[:place], "=", int(token[place + 1:])
 
 
+class _Length(int):
+    """A count that was taken from an array."""
+
+
 def _count(what, name, values, counter, size, unit, value):
     """Fills a count that is None, and refuses one that the array does not have."""
     wanted = values[counter]
     if wanted is None:
         if size is not None:
-            values[counter] = size
+            values[counter] = _Length(size)
+    elif isinstance(wanted, _Length) and size != wanted:
+        raise ValueError(f"{what}: argument '{name}' has {size} {unit}, another array of the same count has {wanted}")
     elif size is not None and value is not None and hasattr(wanted, "__index__") and wanted.__index__() > size:
         raise ValueError(f"{what}: argument '{name}' has {size} {unit}, the count says {wanted}")
 
