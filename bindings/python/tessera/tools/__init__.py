@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Helpers beside the compiler: descriptors of tensors, microscaling formats."""

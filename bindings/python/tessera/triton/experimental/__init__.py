@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Triton's experimental languages; see gluon."""
