@@ -128,6 +128,28 @@ Status specialize(const CompileRequest &request, Module &m, Op *func, tko::Objec
   return tko::lay_out_params(&object);
 }
 
+/// The facts that hold in this compilation, written where the analyses read them: the promises of the IR unless they
+/// are ignored, and those of the specialisation.
+void writeFacts(const CompileRequest &request, Module &m, Op *func, const tko::Object &object) {
+  if (!request.ignore_promises && request.specialize.empty()) return;
+  std::vector<Attr> all;
+  for (unsigned i = 0; i < object.arguments.size(); ++i) {
+    std::vector<NamedAttr> kept;
+    if (Attr old = argAttrs(func, i); old && old->kind == AttrKind::Dict)
+      for (const NamedAttr &e : old->entries)
+        if (std::string_view n = e.name.view();
+            n != "tt.divisibility" && n != "tt.pointer_range" && n != "tt.contiguity" && n != "tt.constancy")
+          kept.push_back(e);
+    const tko::Argument &a = object.arguments[i];
+    if (a.divisibility > 1) kept.push_back({m.ctx.str("tt.divisibility"), m.ctx.integer((int64_t)a.divisibility, m.ctx.i32())});
+    if (a.pointer_range) kept.push_back({m.ctx.str("tt.pointer_range"), m.ctx.integer(a.pointer_range, m.ctx.i32())});
+    all.push_back(m.ctx.dict(std::move(kept)));
+  }
+  bool any = false;
+  for (Attr d : all) any |= !d->entries.empty();
+  func->setAttr("arg_attrs", any ? m.ctx.array({all.data(), (unsigned)all.size()}) : nullptr);
+}
+
 } // namespace
 
 Status compile(const CompileRequest &request, Artifact &artifact) {
@@ -169,6 +191,7 @@ Status compile(const CompileRequest &request, Artifact &artifact) {
   if (request.ignore_promises) object.options += " promises=ignored";
   TESSERA_TRY(describe(request, kernel.value, object));
   TESSERA_TRY(specialize(request, *m, kernel.value, object));
+  writeFacts(request, *m, kernel.value, object);
 
   TESSERA_TRY(failed(runPasses(*m, kPipeline)));
   kernel = m->kernel(artifact.kernel);
