@@ -329,6 +329,7 @@ ENTRY(cuLibraryGetKernel, CUkernel *k, CUlibrary l, const char *name) {
 }
 ENTRY(cuKernelGetFunction, CUfunction *f, CUkernel k) { return *f = reinterpret_cast<CUfunction>(k), success; }
 ENTRY(cuFuncGetParamInfo, CUfunction function, size_t index, size_t *offset, size_t *size) {
+  COUNTED(cuFuncGetParamInfo);
   auto *f = reinterpret_cast<Function *>(function);
   size_t end = 0;
   for (size_t i = 0; i < f->sizes.size(); ++i) {

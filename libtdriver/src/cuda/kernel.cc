@@ -137,12 +137,13 @@ void unload(Kernel *k) {
   k->function = nullptr;
 }
 
-/// Where the driver says that the parameters end; what the object says must agree.
+/// Where the driver says that the parameters end; what the object says must agree. Asking for one parameter more than
+/// there are is an error, which compute-sanitizer reports: only code with fewer than the object says meets it.
 Status check_parameters(Kernel *k) {
   k->params_size = k->params_end;
   if (!api.cuFuncGetParamInfo) return {};
   size_t end = 0;
-  for (size_t i = 0;; ++i) {
+  for (size_t i = 0; end < k->params_end; ++i) {
     size_t offset = 0, size = 0;
     if (api.cuFuncGetParamInfo(k->function, i, &offset, &size) != success) break;
     end = offset + size;
