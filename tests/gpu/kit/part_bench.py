@@ -1,0 +1,2 @@
+TITLE = "?"
+def run(kit): pass
