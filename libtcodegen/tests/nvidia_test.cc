@@ -68,6 +68,8 @@ const Case cases[] = {
     {"<4 x i32> ld.global.v4.b32.cg(" P1 ", i1)", 75, false, "ld.global.cg.v4.b32"},
     {"<4 x i32> ld.global.v4.b32.evict_last(" P1 ", i1)", 75, false, "ld.global.L1::evict_last.v4.b32"},
     {"<1 x i32> ld.global.v1.b32.volatile(" P1 ", i1)", 75, false, "ld.volatile.global.b32"},
+    {"<8 x i16> ld.global.v8.b16.or(" P1 ", i1, <8 x i16>)", 75, false, "ld.global.v4.b32"},
+    {"<1 x i8> ld.global.v1.b8.cg.or(" P1 ", i1, <1 x i8>)", 75, false, "ld.global.cg.b8"},
     {"<1 x i32> ld.global.v1.b32.cv(" P1 ", i1)", 75, false, "ld.global.cv.b32"},
     {"void st.global.v1.b8(" P1 ", <1 x i8>, i1)", 75},
     {"void st.global.v1.b16(" P1 ", <1 x i16>, i1)", 75},

@@ -2,6 +2,7 @@
 // Elementwise operations: one scalar meaning, applied to every register. Narrow floats are computed in f32 and
 // rounded after every operation. Registers with equal operands (repeated elements) share the result.
 #include "lower.hh"
+#include "analysis/axis_info.hh"
 #include "lower/scalar_ops.hh"
 #include "target/cpu/convert.hh"
 #include "target/cpu/math.hh"
@@ -260,6 +261,49 @@ IrValue *Lower::elementOp(Op *op, llvm::ArrayRef<IrValue *> x, llvm::ArrayRef<Ti
   return r;
 }
 
+namespace {
+/// Sums of registers that are something plus a constant, as coordinates are: the constant goes last, so that what the
+/// registers have in common is computed once and addresses differ by constants.
+struct Sums {
+  std::map<std::pair<IrValue *, IrValue *>, IrValue *> made;
+  static IrValue *split(IrValue *v, llvm::ConstantInt **c) {
+    auto *i = llvm::dyn_cast<llvm::BinaryOperator>(v);
+    if (!i || i->getType()->isVectorTy()) return v;
+    bool sum = i->getOpcode() == llvm::Instruction::Add;
+    if (auto *o = llvm::dyn_cast<llvm::PossiblyDisjointInst>(i)) sum = o->isDisjoint();
+    auto *k = sum ? llvm::dyn_cast<llvm::ConstantInt>(i->getOperand(1)) : nullptr;
+    if (!k) return v;
+    *c = k;
+    return i->getOperand(0);
+  }
+  /// Null: nothing to gain.
+  IrValue *add(llvm::IRBuilder<> &b, IrValue *x, IrValue *y) {
+    if (llvm::isa<llvm::Constant>(x) || llvm::isa<llvm::Constant>(y)) return nullptr;
+    llvm::ConstantInt *cx = nullptr, *cy = nullptr;
+    x = split(x, &cx), y = split(y, &cy);
+    IrValue *&sum = made[{x, y}];
+    if (!sum) sum = b.CreateAdd(x, y);
+    if (!cx && !cy) return sum;
+    llvm::APInt c(sum->getType()->getIntegerBitWidth(), 0);
+    for (llvm::ConstantInt *k : {cx, cy})
+      if (k) c += k->getValue();
+    return b.CreateAdd(sum, llvm::ConstantInt::get(sum->getType(), c));
+  }
+};
+} // namespace
+
+uint64_t Lower::alikeBits(tir::Value *v) {
+  const AxisInfo &info = axis->info(v);
+  const LinearLayout &l = layout(v);
+  uint64_t bits = 0;
+  for (unsigned d = 0; d < l.out().size() && d < info.dims.size(); ++d) {
+    unsigned n = 0;
+    while (n < l.outBits(tensorDim(d)) && int64_t(2) << n <= info.dims[d].constancy) ++n;
+    bits |= ((uint64_t(1) << n) - 1) << l.outStart(tensorDim(d));
+  }
+  return bits;
+}
+
 bool Lower::lowerElementwise(Op *op) {
   if (!op->info().has(TraitElementwise) || !op->numResults() || op->nregs) return false;
   bool tile = op->result()->type->isTensor();
@@ -280,11 +324,21 @@ bool Lower::lowerElementwise(Op *op) {
     TirType to = op->result(k)->type->scalar();
     Regs out;
     std::map<llvm::SmallVector<IrValue *, 3>, IrValue *> done;
+    uint64_t alike = tile && to->isInt() ? alikeBits(op->result(k)) : 0;
+    std::map<uint64_t, IrValue *> groups; // elements that are known to be equal: masks, mostly
+    Sums sums;
     for (unsigned i = 0; i < n && !failed(); ++i) {
+      IrValue **group = alike ? &groups[layout(op->result(k)).apply(i) & ~alike] : nullptr;
+      if (group && *group) {
+        out.push_back(*group);
+        continue;
+      }
       llvm::SmallVector<IrValue *, 3> x;
       for (const Regs *r : operands) x.push_back(r->size() == 1 ? (*r)[0] : (*r)[i]);
       IrValue *&v = done[x];
+      if (!v && op->is(Opcode::arith_addi) && n > 1) v = sums.add(b, x[0], x[1]);
       if (!v) v = elementOp(op, x, from, to, k);
+      if (group) *group = v;
       out.push_back(v);
     }
     if (failed()) return true;

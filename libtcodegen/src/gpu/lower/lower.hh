@@ -77,6 +77,8 @@ public:
   Regs coordinates(const tir::LinearLayout &l, unsigned dim);
   /// True in the one thread (of those holding the same elements) that acts for all; null if every thread acts.
   llvm::Value *isOwner(const tir::LinearLayout &l);
+  /// Bits of the coordinates (as layout(v) numbers them) on which the elements do not depend.
+  uint64_t alikeBits(tir::Value *v);
 
   // ---- shared memory (convert.cc) ------------------------------------------------------------------------------
   llvm::Value *scratch(tir::Op *op);           // base of op's scratch (allocation.offset), ptr addrspace(3)

@@ -77,6 +77,31 @@ bool isTrue(IrValue *v) {
   return c && c->isOne();
 }
 
+/// Elements side by side as the words of one access.
+IrValue *packed(Lower &l, llvm::ArrayRef<IrValue *> elements, unsigned bits, Words w) {
+  llvm::Type *type = llvm::FixedVectorType::get(l.b.getIntNTy(w.bits), w.count);
+  llvm::SmallVector<llvm::Constant *, 4> words;
+  unsigned per = w.bits / bits;
+  for (unsigned i = 0; i < w.count; ++i) { // constants are folded here: LLVM would have to undo vectors and casts
+    llvm::APInt word(w.bits, 0);
+    bool known = true;
+    for (unsigned k = 0; k < per && known; ++k) {
+      IrValue *e = elements[i * per + k];
+      llvm::APInt v(bits, 0);
+      if (auto *c = llvm::dyn_cast<llvm::ConstantInt>(e)) v = c->getValue().zext(bits);
+      else if (auto *f = llvm::dyn_cast<llvm::ConstantFP>(e)) v = f->getValueAPF().bitcastToAPInt();
+      else known = llvm::isa<llvm::ConstantPointerNull>(e);
+      if (known) word.insertBits(v, k * bits);
+    }
+    if (!known) break;
+    words.push_back(llvm::ConstantInt::get(l.b.getIntNTy(w.bits), word));
+  }
+  if (words.size() == w.count) return llvm::ConstantVector::get(words);
+  IrValue *x = llvm::PoisonValue::get(llvm::FixedVectorType::get(l.b.getIntNTy(bits), (unsigned)elements.size()));
+  for (size_t k = 0; k < elements.size(); ++k) x = l.b.CreateInsertElement(x, l.toBits(elements[k], bits), (uint64_t)k);
+  return l.b.CreateBitCast(x, type);
+}
+
 } // namespace
 
 bool Lower::lowerMemory(Op *op) {
@@ -106,17 +131,18 @@ bool Lower::lowerMemory(Op *op) {
         }
       }
       IrValue *m = mask ? (mk.size() == 1 ? mk[0] : mk[r]) : (IrValue *)b.getTrue();
-      IrValue *x = prim(name, wordVec, {p.size() == 1 ? p[0] : p[r], m});
       unsigned elems = (unsigned)g.members.size();
+      IrValue *x;
+      if (!mask || isTrue(m)) x = prim(name, wordVec, {p.size() == 1 ? p[0] : p[r], m});
+      else {
+        Regs instead;
+        for (unsigned k = 0; other && k < elems; ++k) instead.push_back(ot.size() == 1 ? ot[0] : ot[r ^ g.members[k]]);
+        IrValue *o = other ? packed(*this, instead, bits, w) : llvm::Constant::getNullValue(wordVec);
+        x = prim(name + ".or", wordVec, {p.size() == 1 ? p[0] : p[r], m, o});
+      }
       x = b.CreateBitCast(x, llvm::FixedVectorType::get(b.getIntNTy(bits), elems));
       for (unsigned k = 0; k < elems; ++k) {
-        IrValue *e = fromBits(b.CreateExtractElement(x, (uint64_t)k), elem);
-        unsigned at = r ^ g.members[k];
-        if (mask && !isTrue(m)) {
-          IrValue *o = other ? (ot.size() == 1 ? ot[0] : ot[at]) : (IrValue *)llvm::Constant::getNullValue(regType(elem));
-          e = b.CreateSelect(m, e, o);
-        }
-        out[at] = e;
+        out[r ^ g.members[k]] = fromBits(b.CreateExtractElement(x, (uint64_t)k), elem);
       }
     }
     set(op->result(), out);
@@ -141,12 +167,9 @@ bool Lower::lowerMemory(Op *op) {
     for (unsigned r = 0; r < n; ++r) {
       if (r & g.inner) continue;
       if (tile && !done.try_emplace(l.apply(r), true).second) continue;
-      IrValue *x = llvm::PoisonValue::get(llvm::FixedVectorType::get(b.getIntNTy(bits), elems));
-      for (unsigned k = 0; k < elems; ++k) {
-        unsigned at = v.size() == 1 ? 0 : r ^ g.members[k];
-        x = b.CreateInsertElement(x, toBits(v[at], bits), (uint64_t)k);
-      }
-      x = b.CreateBitCast(x, llvm::FixedVectorType::get(b.getIntNTy(w.bits), w.count));
+      Regs elements;
+      for (unsigned k = 0; k < elems; ++k) elements.push_back(v[v.size() == 1 ? 0 : r ^ g.members[k]]);
+      IrValue *x = packed(*this, elements, bits, w);
       IrValue *m = mask ? (mk.size() == 1 ? mk[0] : mk[r]) : nullptr;
       if (owner) m = m ? b.CreateAnd(m, owner) : owner;
       if (!m) m = b.getTrue();

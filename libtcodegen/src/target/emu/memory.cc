@@ -35,7 +35,8 @@ Value *Expander::fromBits64(Value *v, Type *type) {
 /// ld|st.global.vN.bW[.mods]: a lane whose predicate is false uses a place in its frame instead.
 Status Expander::global(CallInst &c, const Fields &f, bool load) {
   int n = f.size() > 3 ? number(f[2], "v") : -1, w = f.size() > 3 ? number(f[3], "b") : -1;
-  if (n < 1 || w < 8 || n * w > 128 || c.arg_size() != (load ? 2u : 3u)) return unknown(c);
+  bool instead = load && f.back() == "or"; // a value for lanes that do not load
+  if (n < 1 || w < 8 || n * w > 128 || c.arg_size() != (load && !instead ? 2u : 3u)) return unknown(c);
   Value *p = generic(c.getArgOperand(0)), *pred = c.getArgOperand(load ? 1 : 2);
   Type *type = load ? c.getType() : c.getArgOperand(1)->getType();
   uint32_t bytes = uint32_t(n * w / 8);
@@ -44,6 +45,7 @@ Status Expander::global(CallInst &c, const Fields &f, bool load) {
   if (load) {
     b.CreateStore(i64(poison), elsewhere);
     b.CreateStore(i64(poison), b.CreateConstGEP1_32(b.getInt64Ty(), elsewhere, 1));
+    if (instead) b.CreateAlignedStore(c.getArgOperand(2), elsewhere, Align(8));
   }
   for (StringRef mod : ArrayRef(f).drop_front(4))
     if (mod == "volatile" || mod == "cv") {

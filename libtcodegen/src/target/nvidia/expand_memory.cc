@@ -40,6 +40,7 @@ Status modifiers(const Primitive &p, unsigned from, bool load, std::string *text
   bool is_volatile = false;
   for (StringRef m : p.fields.drop_front(from)) {
     if (m == "evict_first" || m == "evict_last") level = (".L1::" + m).str();
+    else if (m == "or" && load) continue; // not a modifier: says that there is a third argument
     else if (m == "volatile" && load) is_volatile = true;
     else if (m == "ca" || m == "cg" || m == "cs" || (load && (m == "cv" || m == "lu")) || (!load && (m == "wb" || m == "wt")))
       cache = ("." + m).str();
@@ -64,20 +65,40 @@ Value *from_pieces(IRBuilderBase &b, Value *asm_result, const Pieces &p, Type *r
   return b.CreateBitCast(v, result);
 }
 
+/// Register `i` of a vector of integers, as an operand of assembly: a number where it is constant.
+std::string piece(IRBuilderBase &b, Asm &a, Value *v, const Pieces &p, unsigned i) {
+  auto *t = cast<FixedVectorType>(v->getType());
+  unsigned width = t->getScalarSizeInBits(), per = std::max(1u, p.bits / width);
+  if (auto *c = dyn_cast<Constant>(v)) {
+    uint64_t bits = 0;
+    bool known = true;
+    for (unsigned k = 0; k < per && known; ++k) {
+      auto *e = dyn_cast_or_null<ConstantInt>(c->getAggregateElement(i * per + k));
+      known = e != nullptr;
+      if (e) bits |= e->getZExtValue() << (k * width);
+    }
+    if (known) return std::to_string(bits);
+  }
+  v = p.count == 1 ? b.CreateBitCast(v, b.getIntNTy(p.bits))
+                   : b.CreateExtractElement(b.CreateBitCast(v, FixedVectorType::get(p.type, p.count)), i);
+  return a.in(v);
+}
+
 Status load(const Primitive &p, Value **result) {
   unsigned lanes, width;
   auto *t = dyn_cast<FixedVectorType>(p.type());
+  bool instead = p.fields.back() == "or"; // a value for lanes that do not load
   if (!number(p.field(2), "v", &lanes) || !number(p.field(3), "b", &width) || !t || t->getNumElements() != lanes ||
-      !t->getElementType()->isIntegerTy(width) || p.args() != 2)
-    return p.wrong("<N x iW> (ptr addrspace(1), i1) as its name says");
+      !t->getElementType()->isIntegerTy(width) || p.args() != (instead ? 3u : 2u) || (instead && p.arg(2)->getType() != t))
+    return p.wrong("<N x iW> (ptr addrspace(1), i1[, <N x iW>]) as its name says");
   Pieces q;
   if (!pieces(p.b, lanes, width, &q)) return p.wrong("vectors of 8 to 128 bits");
   int known = p.known(1);
   if (known == 0) {
-    *result = Constant::getNullValue(t);
+    *result = instead ? p.arg(2) : (Value *)Constant::getNullValue(t);
     return {};
   }
-  if (known == 1 && p.fields.size() == 4) { // LLVM may know more of it than of assembly
+  if (known == 1 && p.fields.size() == 4u + instead) { // LLVM may know more of it than of assembly
     *result = p.b.CreateAlignedLoad(t, p.arg(0), Align(lanes * width / 8));
     return {};
   }
@@ -89,8 +110,9 @@ Status load(const Primitive &p, Value **result) {
   std::string text, from = a.address(p.arg(0));
   if (known < 0) {
     // Defined on every path: else the register of the last round stays alive around a loop.
-    for (const std::string &r : regs)
-      text += "mov.b" + std::to_string(q.type->getIntegerBitWidth()) + " " + r + ", 0;\n\t";
+    Value *other = instead ? p.arg(2) : Constant::getNullValue(t);
+    for (unsigned i = 0; i < q.count; ++i)
+      text += "mov.b" + std::to_string(q.type->getIntegerBitWidth()) + " " + regs[i] + ", " + piece(p.b, a, other, q, i) + ";\n\t";
     text += "@" + a.in(p.arg(1)) + " ";
   }
   text += "ld" + mods + vector_suffix(q) + " ";
