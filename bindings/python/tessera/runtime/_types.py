@@ -47,6 +47,8 @@ def canonicalize_dtype(dtype):
     text = getattr(dtype, "name", None)
     if not isinstance(text, str):
       text = str(dtype)
+    if getattr(dtype, "isnative", True) is False:
+      raise TypeError("unsupported element type: %s with swapped bytes" % text)
   text = text.strip()
   if text.startswith("*"):
     return "*" + canonicalize_dtype(text[1:])
@@ -120,6 +122,22 @@ def pointer_of(value):
   if hasattr(value, "__dlpack__") and hasattr(value, "__dlpack_device__"):
     return _dlpack(value)
   return None
+
+
+def place_of(value):
+  """Where an array lies, ('cpu', 0), ('cuda', 1), or None: it says nothing, or is no array."""
+  if getattr(value, "_is_mock_tensor", False):
+    return None
+  if hasattr(value, "data_ptr") and hasattr(value, "dtype"):
+    device = getattr(value, "device", None)
+    if device is None:
+      return None
+    kind = getattr(device, "type", None) or str(device).split(":")[0]
+    return (str(kind), getattr(device, "index", None) or 0)
+  if getattr(value, "block_shape", None) is not None and hasattr(value, "base"):
+    return place_of(value.base)
+  found = pointer_of(value)
+  return None if found is None or found[2][0] == "any" else found[2]
 
 
 def _numpy_scalars():
