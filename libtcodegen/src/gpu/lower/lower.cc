@@ -8,6 +8,7 @@
 namespace tcodegen::gpu {
 using namespace tir;
 using tessera::Code;
+using IrValue = llvm::Value;
 
 Lower::Lower(Module &m, Op *kernel, const GpuOptions &o, llvm::Module &out, tessera::tko::Object &object)
     : m(m), func(kernel), options(o), out(out), cx(out.getContext()), b(cx), object(object) {}
@@ -301,11 +302,21 @@ void Lower::lowerFunction() {
   llvm::SmallVector<llvm::Type *, 16> params;
   bool needsRecord = false;
   func->walk([&](Op *op) { needsRecord = needsRecord || op->is(Opcode::tt_assert); });
-  for (unsigned i = 0; i < front->numArgs(); ++i) {
+  // A descriptor stands as its parts in the IR, as one structure in the parameters.
+  std::vector<llvm::Type *> structures(object.arguments.size(), nullptr);
+  auto partsOf = [&](unsigned argument) {
+    const tessera::tko::Argument &a = object.arguments[argument];
+    return a.kind == tessera::tko::Kind::tensordesc ? 1 + 2 * unsigned(a.rank) : 1;
+  };
+  for (unsigned i = 0, v = 0; i < object.arguments.size(); v += partsOf(i++)) {
+    if (v + partsOf(i) > front->numArgs()) return fail(Code::INTERNAL, func, "its arguments are not those of its object");
     if (object.arguments[i].constant) continue;
-    Type t = front->arg(i)->type;
-    if (t->isDesc()) return fail(Code::UNSUPPORTED, func, "not implemented: tensor descriptor arguments on this GPU target");
-    params.push_back(t->isInt(1) ? b.getInt8Ty() : regType(t));
+    Type t = front->arg(v)->type;
+    if (t->isDesc()) return fail(Code::UNSUPPORTED, func, "not implemented: tensor descriptor arguments in text that has layouts");
+    if (object.arguments[i].kind == tessera::tko::Kind::tensordesc) {
+      structures[i] = llvm::ArrayType::get(b.getInt64Ty(), partsOf(i));
+      params.push_back(b.getPtrTy());
+    } else params.push_back(t->isInt(1) ? b.getInt8Ty() : regType(t));
   }
   if (needsRecord) {
     params.push_back(b.getPtrTy(1));
@@ -320,13 +331,23 @@ void Lower::lowerFunction() {
   llvm::BasicBlock *entry = block("entry"), *start = block("start");
   b.SetInsertPoint(entry);
   unsigned at = 0;
-  for (unsigned i = 0; i < front->numArgs(); ++i) {
-    Value *v = front->arg(i);
+  for (unsigned i = 0, first = 0; i < object.arguments.size(); first += partsOf(i++)) {
+    Value *v = front->arg(first);
     if (object.arguments[i].constant) {
       values[v] = {llvm::PoisonValue::get(regType(v->type))};
       continue;
     }
     llvm::Argument *a = fn->getArg(at++);
+    if (structures[i]) {
+      a->addAttr(llvm::Attribute::getWithByValType(cx, structures[i]));
+      a->addAttr(llvm::Attribute::getWithAlignment(cx, llvm::Align(16)));
+      for (unsigned k = 0; k < partsOf(i); ++k) {
+        IrValue *x = b.CreateAlignedLoad(b.getInt64Ty(), b.CreateConstInBoundsGEP1_32(b.getInt64Ty(), a, k), llvm::Align(8));
+        Value *part = front->arg(first + k);
+        values[part] = {part->type->isPtr() ? b.CreateIntToPtr(x, b.getPtrTy(1)) : x};
+      }
+      continue;
+    }
     if (object.arguments[i].divisibility > 1 && v->type->isPtr())
       a->addAttr(llvm::Attribute::getWithAlignment(cx, llvm::Align(std::min<uint64_t>(object.arguments[i].divisibility, 4096))));
     values[v] = {v->type->isInt(1) ? b.CreateTrunc(a, b.getInt1Ty()) : (llvm::Value *)a};

@@ -457,7 +457,7 @@ tessera::Status assign_layouts(Module &m, Op *kernel, const GpuOptions &o) {
         for (int64_t d : op->result(i)->type->shape) odd |= d <= 0 || (d & (d - 1));
   });
   if (odd) return tessera::fail(tessera::Code::UNSUPPORTED, "not implemented: tiles whose sizes are not powers of two");
-  rewrite_descriptors(m, kernel);
+  TESSERA_TRY(rewrite_descriptors(m, kernel));
   return Assigner(m, kernel, o).run();
 }
 
