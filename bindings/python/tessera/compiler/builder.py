@@ -288,6 +288,20 @@ class Builder:
                 value = tir.tir_op_result(op, 0)
         tir.tir_value_set_name(value, name)
 
+    def copy_value_name(self, value, other):
+        """Names `other` as `value` is named."""
+        name = tir.tir_value_name(value)
+        if name:
+            tir.tir_value_set_name(other, name)
+
+    def name_results(self, op, names):
+        """Names the results of an operation after several variables; the last one is shown for the group."""
+        loc = tir.tir_op_loc(op)
+        for name in names:
+            loc = tir.tir_loc_name(self.context, name, loc)
+        tir.tir_op_set_loc(op, loc)
+        tir.tir_value_set_name(tir.tir_op_result(op, 0), names[-1])
+
     # ---- types
 
     def _type(self, handle):
@@ -364,6 +378,10 @@ class Builder:
         return self._type(tir.tir_attr_parse(self.context, text, None))
 
     # ---- whole modules
+
+    def module_body(self):
+        """The block of the functions."""
+        return tir.tir_module_body(self.module.handle)
 
     def has_function(self, name):
         return tir.tir_module_find_function(self.module.handle, name) is not None

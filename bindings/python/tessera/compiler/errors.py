@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: MIT
 """What goes wrong while a kernel is compiled: the function's source up to the place, a caret, the reason."""
 
-try:
-    from ..errors import TritonError
-except ImportError:
-    class TritonError(Exception):
-        """Root of the errors that kernels' users see."""
+import os
+
+from ..errors import TritonError
 
 
 class CompilationError(TritonError):
@@ -48,3 +46,26 @@ class CompileTimeAssertionFailure(CompilationError):
 
 class UnsupportedLanguageConstruct(CompilationError):
     """Python that kernels cannot use."""
+
+
+_FRONT_END = tuple(os.path.join(os.path.dirname(os.path.abspath(__file__)), name) for name in
+                   ("code_generator.py", "_expressions.py", "_statements.py", "_values.py"))
+
+
+def debugging():
+    """TRITON_FRONT_END_DEBUGGING: errors come as they are, with the compiler's own frames."""
+    return os.environ.get("TRITON_FRONT_END_DEBUGGING", "").lower() in ("1", "y", "on", "yes", "true")
+
+
+def filter_traceback(error):
+    """Takes the compiler's own frames out of the traceback of an error and of what caused it."""
+    while error is not None:
+        frames, trace = [], error.__traceback__
+        while trace is not None:
+            if trace.tb_frame.f_code.co_filename not in _FRONT_END:
+                frames.append(trace)
+            trace = trace.tb_next
+        for frame, following in zip(frames, frames[1:] + [None]):
+            frame.tb_next = following
+        error.__traceback__ = frames[0] if frames else None
+        error = error.__cause__
