@@ -323,6 +323,11 @@ void Lower::lowerFunction() {
     tessera::tko::HiddenArgument h;
     h.kind = 2;
     h.size = h.alignment = 8;
+    if (tessera::Status s = tessera::tko::lay_out_params(&object); !s.ok()) {
+      status = s;
+      return;
+    }
+    h.offset = object.params_size; // rounded up to 8
     object.hidden.push_back(h);
   }
   fn = llvm::Function::Create(llvm::FunctionType::get(b.getVoidTy(), params, false), llvm::GlobalValue::ExternalLinkage,
