@@ -57,10 +57,10 @@ class tuple(base_value):
         self._type = _type_for_tuple_values(self.values, fields)
 
     def __add__(self, other):
-        return tuple(self.values + _normalize_tuple(other).values)
+        return tuple(self.values + _items(other))
 
     def __radd__(self, other):
-        return tuple(_normalize_tuple(other).values + self.values)
+        return tuple(_items(other) + self.values)
 
     def __mul__(self, other):
         count = _unwrap_if_constexpr(other)
@@ -99,6 +99,11 @@ class tuple(base_value):
     def _flatten_ir(self, handles):
         for value in self.values:
             value._flatten_ir(handles)
+
+
+def _items(x):
+    x = x.value if isinstance(x, constexpr) else x
+    return [v if isinstance(v, base_value) else constexpr(v) for v in x]
 
 
 def _type_for_tuple_values(values, fields=None):

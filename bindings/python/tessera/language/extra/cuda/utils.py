@@ -33,7 +33,7 @@ def convert_fp8e4b15_to_float16(arg, _semantic=None):
 
 
 @builtin
-def convert_float16_to_fp8e4b15(arg, has_minx2=True, _semantic=None):
+def convert_float16_to_fp8e4b15(arg, has_minx2, _semantic=None):
     return convert(arg, arg.type.with_element_ty(float8e4b15), _semantic=_semantic)
 
 
