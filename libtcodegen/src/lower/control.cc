@@ -177,8 +177,6 @@ void Lowering::lowerFor(Op *op) {
   Block *body = op->region(0)->front();
   Op *yield = body->last;
   unsigned n = op->numResults();
-  for (unsigned i = 0; i < n; ++i)
-    if (op->result(i)->type->isDesc()) return unsupported(op, "a tensor descriptor carried by a loop");
   llvm::SmallVector<Value *, 8> args, inits, yields, results;
   bool inductions = false;
   for (unsigned i = 0; i < n; ++i) {
@@ -215,8 +213,6 @@ void Lowering::lowerFor(Op *op) {
 
 void Lowering::lowerIf(Op *op) {
   unsigned n = op->numResults();
-  for (unsigned i = 0; i < n; ++i)
-    if (op->result(i)->type->isDesc()) return unsupported(op, "a tensor descriptor chosen by a branch");
   llvm::SmallVector<Value *, 8> results;
   for (unsigned i = 0; i < n; ++i) results.push_back(op->result(i));
   llvm::SmallVector<llvm::Value *, 8> first;
@@ -254,8 +250,6 @@ void Lowering::lowerIf(Op *op) {
 void Lowering::lowerWhile(Op *op) {
   Block *before = op->region(0)->front(), *after = op->region(1)->front();
   Op *condition = before->last, *yield = after->last;
-  for (unsigned i = 0; i < op->numResults(); ++i)
-    if (op->result(i)->type->isDesc()) return unsupported(op, "a tensor descriptor carried by a loop");
   llvm::SmallVector<Value *, 8> bargs, inits, yields, aargs, passed;
   for (unsigned i = 0; i < before->numArgs(); ++i) {
     bargs.push_back(before->arg(i));
@@ -473,7 +467,8 @@ tessera::Status Lowering::run(const char *name) {
         d.shape.push_back(field(i64, a.offset + 8 + 8 * k, params));
         d.strides.push_back(field(i64, a.offset + 8 + 8 * (rank + k), params));
       }
-      descs[arg] = d;
+      d.nan = b.getFalse();
+      setDesc(arg, d);
       continue;
     }
     llvm::Type *mt = memType(arg->type);

@@ -3,6 +3,7 @@
 // register-blocked kernel walks the result. The accumulator stays in its buffer between calls, so the dot of a
 // k-loop accumulates in place.
 #include "lower.hh"
+#include "target/cpu/convert.hh"
 #include <llvm/Support/MathExtras.h>
 
 namespace tcodegen {
@@ -34,11 +35,6 @@ IrValue *pointerBehind(IrValue *v, llvm::SmallVectorImpl<unsigned> &perm) {
   return nullptr;
 }
 } // namespace
-
-struct Packed {
-  llvm::Value *base;
-  int64_t batch, row, col; // strides in elements
-};
 
 void Lowering::lowerDot(Op *op) {
   IrValue *a = op->operand(0), *bb = op->operand(1), *c = op->operand(2), *d = op->result();
@@ -114,7 +110,25 @@ void Lowering::lowerDot(Op *op) {
       storeBuffer(acc, acc_t, t->shape, idx, convert(ct, eval(c, idx)));
     });
   }
-  llvm::Value *cbase = bufferBase(acc);
+  multiplyPacked(acc_t, bufferBase(acc), pa, pb, B, M, N, K);
+  if (!own) {
+    Type t = d->type;
+    nest({t->shape.begin(), t->shape.size()}, naturalBits(acc_t), {}, [&](const Index *idx) {
+      Val x = loadBuffer(acc, acc_t, t->shape, idx);
+      Val y;
+      y.lanes = x.lanes;
+      y.v = integer ? x.v : narrow(ct, x.v);
+      storeBuffer(plan.buffer[d->id], ct, t->shape, idx, y);
+    });
+  }
+  scratch_top = keep;
+}
+
+void Lowering::multiplyPacked(Type acc_t, llvm::Value *cbase, const Packed &pa, const Packed &pb, int64_t B, int64_t M,
+                              int64_t N, int64_t K) {
+  IrType *lt = laneType(acc_t);
+  unsigned bytes = storageBytes(acc_t);
+  bool integer = acc_t->isInt();
   auto gep = [&](llvm::Value *base, llvm::Value *at) { return b.CreateGEP(lt, base, at); };
   auto i64 = [&](llvm::Value *x) { return b.CreateZExt(x, b.getInt64Ty()); };
   int64_t W = std::min<int64_t>(N, (target.vector_bits / 8) / bytes);
@@ -171,19 +185,139 @@ void Lowering::lowerDot(Op *op) {
   for (int64_t r = 0; r < MR; ++r)
     for (int64_t v = 0; v < NV; ++v) b.CreateAlignedStore(accs[r * NV + v], gep(c0, b.getInt64(r * N + v * W)), al);
   while (!loops.empty()) endLoop(loops.back()), loops.pop_back();
-  if (!own) {
-    Type t = d->type;
-    nest({t->shape.begin(), t->shape.size()}, naturalBits(acc_t), {}, [&](const Index *idx) {
-      Val x = loadBuffer(acc, acc_t, t->shape, idx);
-      Val y;
-      y.lanes = x.lanes;
-      y.v = integer ? x.v : narrow(ct, x.v);
-      storeBuffer(plan.buffer[d->id], ct, t->shape, idx, y);
-    });
-  }
-  scratch_top = keep;
 }
 
-void Lowering::lowerDotScaled(Op *op) { unsupported(op); }
+// ---- scaled products: operands of few bits, unpacked and multiplied by their scales in f64, where that is exact ----------
+
+namespace {
+enum ScaledKind { E4M3, E5M2, E2M3, E3M2, E2M1, BF16, FP16 };
+/// The same elements with one coordinate divided by 2^shift.
+Coord divided(llvm::IRBuilder<> &b, Coord c, unsigned shift) {
+  c.base = b.CreateLShr(c.base, shift);
+  for (uint32_t &lane : c.lane) lane >>= shift;
+  return c;
+}
+} // namespace
+
+/// Lanes of one operand as f64. Codes of four and six bits become f32 by moving their exponent and mantissa to the place
+/// of a float's and multiplying by the difference of the biases, which also does the subnormal ones.
+llvm::Value *Lowering::decodeScaled(unsigned kind, Type elem, llvm::Value *x, unsigned lanes) {
+  IrType *f64 = vecType(b.getDoubleTy(), lanes), *i32 = vecType(b.getInt32Ty(), lanes);
+  if (kind == E4M3 || kind == E5M2) return emit_convert(b, x, kind == E4M3 ? Float::f8e4m3fn : Float::f8e5m2, Float::f64);
+  if (kind == BF16 || kind == FP16) return b.CreateFPExt(widen(elem, x), f64);
+  unsigned mantissa = kind == E2M3 ? 3 : kind == E3M2 ? 2 : 1, magnitude = kind == E2M1 ? 3 : 5;
+  auto k = [&](uint64_t v) { return llvm::ConstantInt::get(i32, v); };
+  llvm::Value *code = b.CreateZExt(x, i32);
+  llvm::Value *bits = b.CreateShl(b.CreateAnd(code, k((1u << magnitude) - 1)), k(23 - mantissa));
+  llvm::Value *sign = b.CreateShl(b.CreateAnd(code, k(1u << magnitude)), k(31 - magnitude));
+  llvm::Value *tiny = b.CreateFPExt(b.CreateBitCast(b.CreateOr(bits, sign), vecType(b.getFloatTy(), lanes)), f64);
+  return b.CreateFMul(tiny, llvm::ConstantFP::get(f64, kind == E3M2 ? 0x1p124 : 0x1p126));
+}
+
+Lowering::Packed Lowering::packScaled(Op *op, bool left, Type acc_t, int64_t B, int64_t rows, int64_t K) {
+  IrValue *v = op->operand(left ? 0 : 1), *scale = op->slot(left ? 3 : 4);
+  unsigned rank = v->type->rank(), kind = (unsigned)op->intAttr(left ? "a_elem_type" : "b_elem_type", 99);
+  bool along_k = op->intAttr(left ? "lhs_k_pack" : "rhs_k_pack", 1);
+  unsigned kd = left ? rank - 1 : rank - 2, rd = left ? rank - 2 : rank - 1;
+  llvm::SmallVector<int64_t, 4> shape;
+  if (rank == 3) shape.push_back(B);
+  shape.push_back(left ? rows : K);
+  shape.push_back(left ? K : rows);
+  int buf = scratchBuffer((uint64_t)B * rows * K * storageBytes(acc_t));
+  nest(shape, naturalBits(acc_t), {}, [&](const Index *idx) {
+    Index from = *idx;
+    llvm::Value *nibble = nullptr;
+    unsigned lanes = idx->lanes();
+    if (kind == E2M1) {
+      unsigned d = along_k ? kd : rd;
+      nibble = vec(coordVal(idx->dims[d], idx->bits), lanes);
+      from.dims[d] = divided(b, idx->dims[d], 1);
+      from.dims[d].depth = std::max(from.dims[d].depth, current);
+    }
+    llvm::Value *x = vec(eval(v, intern(std::move(from))), lanes);
+    if (nibble) {
+      IrType *i8 = vecType(b.getInt8Ty(), lanes);
+      llvm::Value *odd = b.CreateTrunc(b.CreateAnd(nibble, llvm::ConstantInt::get(nibble->getType(), 1)), i8);
+      x = b.CreateAnd(b.CreateLShr(x, b.CreateShl(odd, llvm::ConstantInt::get(i8, 2))), llvm::ConstantInt::get(i8, 15));
+    }
+    x = decodeScaled(kind, v->type->elem, x, lanes);
+    if (scale) {
+      Type st = scale->type;
+      llvm::Value *s;
+      if (!st->isTensor() || st->count() == 1) {
+        llvm::SmallVector<int64_t, 4> zeros(st->rank(), 0);
+        s = vec(eval(scale, constIndex(zeros)), 1);
+      } else {
+        Index at;
+        at.bits = idx->bits;
+        if (rank == 3) at.dims.push_back(idx->dims[0]);
+        at.dims.push_back(idx->dims[rd]);
+        at.dims.push_back(divided(b, idx->dims[kd], Log2_64(K / st->shape[st->rank() - 1])));
+        at.dims.back().depth = std::max(at.dims.back().depth, current);
+        s = vec(eval(scale, intern(std::move(at))), lanes);
+      }
+      unsigned n = s->getType()->isVectorTy() ? lanes : 1;
+      Type se = st->scalar();
+      if (se->isFloat()) s = emit_convert(b, s, se->isFloat(FloatKind::F8E5M2) ? Float::f8e5m2 : Float::f8e4m3fn, Float::f64);
+      else { // e8m0: the exponent alone; 255 is NaN
+        IrType *i64 = vecType(b.getInt64Ty(), n);
+        auto k = [&](uint64_t value) { return llvm::ConstantInt::get(i64, value); };
+        llvm::Value *e = b.CreateZExt(s, i64);
+        llvm::Value *bits = b.CreateShl(b.CreateAdd(e, k(1023 - 127)), k(52));
+        bits = b.CreateSelect(b.CreateICmpEQ(e, k(255)), k(0x7FF8000000000000ull), bits);
+        s = b.CreateBitCast(bits, vecType(b.getDoubleTy(), n));
+      }
+      if (n != lanes) s = b.CreateVectorSplat(lanes, s);
+      x = b.CreateFMul(x, s);
+    }
+    Val r;
+    r.v = x;
+    r.lanes = lanes;
+    storeBuffer(buf, acc_t, {shape.data(), (uint32_t)shape.size()}, idx, r);
+  });
+  return {bufferBase(buf), left ? rows * K : K * rows, left ? K : rows, 1};
+}
+
+void Lowering::lowerDotScaled(Op *op) {
+  IrValue *c = op->operand(2), *d = op->result();
+  if (plan.buffer[d->id] < 0) return;
+  Type ta = op->operand(0)->type, tb = op->operand(1)->type, t = d->type;
+  Type acc_t = m.ctx.floatType(FloatKind::F64);
+  unsigned rank = t->rank(), ka = (unsigned)op->intAttr("a_elem_type", 99), kb = (unsigned)op->intAttr("b_elem_type", 99);
+  if (ka > FP16 || kb > FP16 || rank < 2 || rank > 3) return unsupported(op, "these operands");
+  int64_t B = rank == 3 ? t->shape[0] : 1, M = t->shape[rank - 2], N = t->shape[rank - 1];
+  int64_t K = ta->shape[rank - 1] * (ka == E2M1 && op->intAttr("lhs_k_pack", 1) ? 2 : 1);
+  if (K != tb->shape[rank - 2] * (kb == E2M1 && op->intAttr("rhs_k_pack", 1) ? 2 : 1))
+    return fail(tessera::Code::VERIFY, op, "the operands' lengths along K differ");
+  for (unsigned i = 3; i < 5; ++i)
+    if (IrValue *s = op->slot(i)) {
+      Type se = s->type->scalar();
+      bool known = se->isInt(8) || se->isFloat(FloatKind::F8E4M3FN) || se->isFloat(FloatKind::F8E5M2);
+      int64_t per = s->type->isTensor() && s->type->count() > 1 ? s->type->shape[s->type->rank() - 1] : 1;
+      if (!known || K % per || s->type->count() != (per == 1 && s->type->count() == 1 ? 1 : B * (i == 3 ? M : N) * per))
+        return unsupported(op, "these scales");
+    }
+  uint64_t keep = scratch_top;
+  int acc = scratchBuffer((uint64_t)t->count() * 8);
+  Packed pa = packScaled(op, true, acc_t, B, M, K), pb = packScaled(op, false, acc_t, B, N, K);
+  nest({t->shape.begin(), t->shape.size()}, naturalBits(acc_t), {}, [&](const Index *idx) {
+    Val x = eval(c, idx);
+    x.v = widen(t->elem, vec(x, x.lanes));
+    x.affine = false;
+    if (!t->elem->isFloat(FloatKind::F64)) x.v = b.CreateFPExt(x.v, vecType(b.getDoubleTy(), x.lanes));
+    storeBuffer(acc, acc_t, t->shape, idx, x);
+  });
+  multiplyPacked(acc_t, bufferBase(acc), pa, pb, B, M, N, K);
+  nest({t->shape.begin(), t->shape.size()}, naturalBits(acc_t), {}, [&](const Index *idx) {
+    Val x = loadBuffer(acc, acc_t, t->shape, idx);
+    llvm::Value *v = vec(x, x.lanes);
+    if (!t->elem->isFloat(FloatKind::F64)) v = b.CreateFPTrunc(v, vecType(b.getFloatTy(), x.lanes));
+    x = Val();
+    x.lanes = v->getType()->isVectorTy() ? llvm::cast<llvm::FixedVectorType>(v->getType())->getNumElements() : 1;
+    x.v = narrow(t->elem, v);
+    storeBuffer(plan.buffer[d->id], t->elem, t->shape, idx, x);
+  });
+  scratch_top = keep;
+}
 
 } // namespace tcodegen

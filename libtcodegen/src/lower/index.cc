@@ -8,7 +8,12 @@ using namespace tir;
 using llvm::Log2_64;
 
 llvm::Type *Lowering::laneType(Type t) {
-  if (t->isPtr() || t->isDesc()) return b.getInt64Ty();
+  if (t->isPtr()) return b.getInt64Ty();
+  if (t->isDesc()) { // address, sizes, strides, padding: see setDesc
+    llvm::SmallVector<llvm::Type *, 12> parts(1 + 2 * t->rank(), b.getInt64Ty());
+    parts.push_back(b.getInt1Ty());
+    return llvm::StructType::get(cx, parts);
+  }
   if (t->isInt()) return b.getIntNTy(t->width);
   if (t->kind == TypeKind::Index) return b.getInt64Ty();
   if (t->isFloat()) switch (t->fkind) {

@@ -61,7 +61,7 @@ struct Val {
 struct Desc {
   llvm::Value *base = nullptr;             // i64 address
   llvm::SmallVector<llvm::Value *, 5> shape, strides; // i64
-  bool nan = false;                        // padding
+  llvm::Value *nan = nullptr;              // i1: padding
 };
 
 class Lowering {
@@ -196,7 +196,12 @@ private:
   void lowerStore(tir::Op *op);
   void lowerAtomic(tir::Op *op);
   void lowerDescriptorRoot(tir::Op *op);
+  void setDesc(tir::Value *v, const Desc &d);
+  const Desc &descOf(tir::Value *v);
   llvm::Value *atomicElement(tir::Op *op, llvm::Value *ptr, llvm::ArrayRef<llvm::Value *> args, tir::Type elem);
+  llvm::Value *atomicUpdate(llvm::AtomicOrdering order, llvm::Value *ptr, tir::Type elem,
+                            llvm::function_ref<llvm::Value *(llvm::Value *)> next);
+  void reduceElement(tir::Op *op, llvm::Value *ptr, llvm::Value *x, tir::Type elem);
 
   // ---- reduce.cc, dot.cc, misc.cc ----------------------------------------------------------------------------
   void lowerReduce(tir::Op *op);
@@ -204,6 +209,15 @@ private:
   /// Expands a combiner on lanes: args are accumulators then values.
   llvm::SmallVector<Val, 4> combine(tir::Op *op, llvm::ArrayRef<Val> args);
   void lowerDot(tir::Op *op);
+  struct Packed { // an operand of a product in memory, in the accumulator's type
+    llvm::Value *base;
+    int64_t batch, row, col; // strides in elements
+  };
+  /// acc[b][m][n] += Σ a[b][m][k]·b[b][k][n], register-blocked.
+  void multiplyPacked(tir::Type acc_t, llvm::Value *cbase, const Packed &pa, const Packed &pb, int64_t B, int64_t M,
+                      int64_t N, int64_t K);
+  Packed packScaled(tir::Op *op, bool left, tir::Type acc_t, int64_t B, int64_t rows, int64_t K);
+  llvm::Value *decodeScaled(unsigned kind, tir::Type elem, llvm::Value *x, unsigned lanes);
   void lowerDotScaled(tir::Op *op);
   void lowerHistogram(tir::Op *op);
   void lowerMapElementwise(tir::Op *op);
@@ -225,6 +239,7 @@ private:
   llvm::BasicBlock *next_program = nullptr;
   std::vector<llvm::Value *> scalars;                 // by value id
   std::unordered_map<tir::Value *, Desc> descs;
+  Desc scratch_desc;
   std::unordered_map<tir::Op *, llvm::Value *> trip;  // scf.for with inductions: iterations done, i64
   std::unordered_map<tir::Value *, llvm::Value *> trips_done; // results: iterations in all
   std::unordered_map<tir::Block *, llvm::BasicBlock *> cfg;

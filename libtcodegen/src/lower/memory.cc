@@ -252,7 +252,14 @@ Value *Lowering::atomicElement(Op *op, Value *ptr, llvm::ArrayRef<Value *> args,
   if (kind != 5 && lt->isIntegerTy() && !elem->isFloat()) return value(b.CreateAtomicRMW(ops[kind], p, bits(args[0]), align, order));
   if (kind == 10) return value(b.CreateAtomicRMW(R::Xchg, p, bits(args[0]), align, order));
   if (kind != 5) return unsupported(op, "this atomic operation on floats"), llvm::PoisonValue::get(lt);
-  // Float addition: compare and swap until nobody came between.
+  return value(atomicUpdate(order, p, elem, [&](Value *old) { return bits(narrow(elem, b.CreateFAdd(widen(elem, value(old)), widen(elem, args[0])))); }));
+}
+
+/// Compare and swap until nobody came between; values are bit patterns as in memory. Returns the old one.
+Value *Lowering::atomicUpdate(llvm::AtomicOrdering order, Value *p, Type elem, llvm::function_ref<Value *(Value *)> next) {
+  unsigned bytes = storageBytes(elem);
+  IrType *it = b.getIntNTy(bytes * 8);
+  llvm::Align align(bytes);
   auto *seed = b.CreateAlignedLoad(it, p, align);
   seed->setAtomic(llvm::AtomicOrdering::Monotonic);
   llvm::Instruction *at = &*b.GetInsertPoint();
@@ -264,13 +271,48 @@ Value *Lowering::atomicElement(Op *op, Value *ptr, llvm::ArrayRef<Value *> args,
   b.SetInsertPoint(again);
   llvm::PHINode *old = b.CreatePHI(it, 2);
   old->addIncoming(seed, head);
-  Value *sum = narrow(elem, b.CreateFAdd(widen(elem, value(old)), widen(elem, args[0])));
+  Value *wanted = next(old);
   auto fail_order = llvm::AtomicCmpXchgInst::getStrongestFailureOrdering(order);
-  Value *x = b.CreateAtomicCmpXchg(p, old, bits(sum), align, order, fail_order);
+  Value *x = b.CreateAtomicCmpXchg(p, old, wanted, align, order, fail_order);
   old->addIncoming(b.CreateExtractValue(x, 0), b.GetInsertBlock());
   b.CreateCondBr(b.CreateExtractValue(x, 1), cont, again);
   b.SetInsertPoint(at);
-  return value(old);
+  return old;
+}
+
+/// One element of tt.descriptor_reduce. Sums and bits of integers have instructions, the rest goes round.
+void Lowering::reduceElement(Op *op, Value *ptr, Value *x, Type elem) {
+  using R = llvm::AtomicRMWInst;
+  IrType *lt = laneType(elem);
+  unsigned bytes = storageBytes(elem);
+  IrType *it = b.getIntNTy(bytes * 8);
+  Value *p = b.CreateIntToPtr(ptr, b.getPtrTy());
+  bool is_unsigned = elem->isInt() && elem->sign == Sign::Unsigned;
+  int64_t kind = op->intAttr("kind"); // add min max inc dec and or xor, from 1
+  constexpr auto order = llvm::AtomicOrdering::Monotonic;
+  if (elem->isInt()) {
+    R::BinOp how = kind == 1 ? R::Add : kind == 2 ? (is_unsigned ? R::UMin : R::Min) : kind == 3 ? (is_unsigned ? R::UMax : R::Max)
+                   : kind == 4 ? R::UIncWrap : kind == 5 ? R::UDecWrap : kind == 6 ? R::And : kind == 7 ? R::Or : kind == 8 ? R::Xor : R::BAD_BINOP;
+    if (how == R::BAD_BINOP || elem->width == 1) return unsupported(op, "this kind");
+    if (kind != 4 && kind != 5) {
+      b.CreateAtomicRMW(how, p, x, llvm::Align(bytes), order);
+      return;
+    }
+    atomicUpdate(order, p, elem, [&](Value *old) -> Value * {
+      Value *zero = b.getIntN(bytes * 8, 0), *one = b.getIntN(bytes * 8, 1);
+      if (kind == 4) return b.CreateSelect(b.CreateICmpUGE(old, x), zero, b.CreateAdd(old, one));
+      Value *wrap = b.CreateOr(b.CreateICmpEQ(old, zero), b.CreateICmpUGT(old, x));
+      return b.CreateSelect(wrap, x, b.CreateSub(old, one));
+    });
+    return;
+  }
+  if (!elem->isFloat() || kind < 1 || kind > 3) return unsupported(op, "this kind on this type");
+  atomicUpdate(order, p, elem, [&](Value *old) {
+    Value *u = widen(elem, lt == it ? old : b.CreateBitCast(old, lt)), *v = widen(elem, x);
+    Value *r = kind == 1 ? b.CreateFAdd(u, v) : emit_min_max(b, kind == 2 ? MinMax::min_number : MinMax::max_number, u, v);
+    r = narrow(elem, r);
+    return lt == it ? r : b.CreateBitCast(r, it);
+  });
 }
 
 void Lowering::lowerAtomic(Op *op) {
@@ -369,9 +411,7 @@ static bool sameShape(Type a, Type c) {
 Val Lowering::evalDescriptor(Op *op, const Index *idx) {
   IrValue *dv = op->operand(0);
   Type elem = op->result()->type->elem;
-  auto it = descs.find(dv);
-  if (it == descs.end()) return unsupported(op, "a descriptor that is not made in this function"), scalarVal(llvm::PoisonValue::get(laneType(elem)));
-  const Desc &d = it->second;
+  const Desc &d = descOf(dv);
   llvm::SmallVector<Val, 5> starts;
   const Index *block = idx;
   if (op->is(Opcode::tt_descriptor_gather)) {
@@ -390,11 +430,43 @@ Val Lowering::evalDescriptor(Op *op, const Index *idx) {
   Val ptr, mask;
   descriptorAddress(op, d, block, starts, elem, &ptr, &mask);
   Val other;
-  if (d.nan && elem->isFloat()) {
+  if (elem->isFloat() && !(llvm::isa<llvm::ConstantInt>(d.nan) && llvm::cast<llvm::ConstantInt>(d.nan)->isZero())) {
     uint64_t bits = elem->width == 64 ? 0x7FF8000000000000ull : elem->isFloat(FloatKind::F32) ? 0x7FC00000 : elem->isFloat(FloatKind::F16) ? 0x7E00 : elem->isFloat(FloatKind::BF16) ? 0x7FC0 : elem->isFloat(FloatKind::F8E4M3FNUZ) || elem->isFloat(FloatKind::F8E5M2FNUZ) ? 0x80 : 0x7F;
-    other = scalarVal(constantOf(elem, bits));
+    other = scalarVal(b.CreateSelect(d.nan, constantOf(elem, bits), llvm::Constant::getNullValue(laneType(elem))));
   } else other = scalarVal(llvm::Constant::getNullValue(laneType(elem)));
   return loadFrom(elem, ptr, &mask, &other, std::max(ptr.lanes, mask.lanes));
+}
+
+/// As scalars for what uses it here, and as one struct for what carries it through loops and branches.
+void Lowering::setDesc(IrValue *v, const Desc &d) {
+  descs[v] = d;
+  Value *all = llvm::PoisonValue::get(laneType(v->type));
+  unsigned at = 0;
+  all = b.CreateInsertValue(all, d.base, at++);
+  for (Value *x : d.shape) all = b.CreateInsertValue(all, x, at++);
+  for (Value *x : d.strides) all = b.CreateInsertValue(all, x, at++);
+  setScalar(v, b.CreateInsertValue(all, d.nan, at));
+}
+
+const Desc &Lowering::descOf(IrValue *v) {
+  auto it = descs.find(v);
+  if (it != descs.end()) return it->second;
+  Value *all = scalarOf(v); // a phi: its parts are read where it stands
+  auto *phi = llvm::dyn_cast<llvm::PHINode>(all);
+  llvm::Instruction *here = &*b.GetInsertPoint();
+  if (phi) b.SetInsertPoint(&*phi->getParent()->getFirstInsertionPt());
+  Desc d;
+  unsigned rank = v->type->rank(), at = 0;
+  d.base = b.CreateExtractValue(all, at++);
+  for (unsigned k = 0; k < rank; ++k) d.shape.push_back(b.CreateExtractValue(all, at++));
+  for (unsigned k = 0; k < rank; ++k) d.strides.push_back(b.CreateExtractValue(all, at++));
+  d.nan = b.CreateExtractValue(all, at);
+  b.SetInsertPoint(here);
+  if (!phi) { // no place that is known to dominate other uses: not kept
+    scratch_desc = d;
+    return scratch_desc;
+  }
+  return descs[v] = d;
 }
 
 void Lowering::lowerDescriptorRoot(Op *op) {
@@ -406,19 +478,17 @@ void Lowering::lowerDescriptorRoot(Op *op) {
     for (unsigned i = 0; i < count; ++i) d.shape.push_back(b.CreateSExt(scalarOf(op->operand(first + i)), b.getInt64Ty()));
     op->slotRange(2, &first, &count);
     for (unsigned i = 0; i < count; ++i) d.strides.push_back(scalarOf(op->operand(first + i)));
-    d.nan = op->intAttr("padding", 1) == 2;
-    descs[op->result()] = d;
+    d.nan = b.getInt1(op->intAttr("padding", 1) == 2);
+    setDesc(op->result(), d);
     return;
   }
   IrValue *dv = op->operand(0);
-  auto it = descs.find(dv);
-  if (it == descs.end()) return unsupported(op, "a descriptor that is not made in this function");
-  const Desc &d = it->second;
+  const Desc &d = descOf(dv);
   bool scatter = op->is(Opcode::tt_descriptor_scatter), reduce = op->is(Opcode::tt_descriptor_reduce);
   IrValue *src = op->operand(scatter ? 3 : 1);
   Type t = src->type, elem = t->elem;
-  if (reduce) return unsupported(op);
-  nest({t->shape.begin(), t->shape.size()}, naturalBits(elem), {}, [&](const Index *idx) {
+  Type memory = dv->type->elem; // integers have a sign here
+  nest({t->shape.begin(), t->shape.size()}, reduce ? 0 : naturalBits(elem), {}, [&](const Index *idx) {
     llvm::SmallVector<Val, 5> starts;
     const Index *block = idx;
     if (scatter) {
@@ -436,7 +506,8 @@ void Lowering::lowerDescriptorRoot(Op *op) {
     }
     Val x = eval(src, idx), ptr, mask;
     descriptorAddress(op, d, block, starts, elem, &ptr, &mask);
-    storeTo(elem, ptr, x, &mask, idx->lanes());
+    if (!reduce) return storeTo(elem, ptr, x, &mask, idx->lanes());
+    ifThen(vec(mask, 1), [&] { reduceElement(op, vec(ptr, 1), vec(x, 1), memory); });
   });
 }
 

@@ -77,7 +77,12 @@ Value *baseArgument(Value *p) {
     if (p->isArg()) {
       Op *owner = p->block->parentOp();
       if (owner && owner->is(Opcode::tt_func)) return p;
-      if (owner && owner->is(Opcode::scf_for) && p->index > 0) { // the initial value decides
+      if (owner && owner->is(Opcode::scf_for) && p->index > 0 && !p->type->isDesc()) {
+        // The initial value decides, if the loop only steps along: it may also exchange pointers.
+        Value *next = owner->region(0)->front()->last->operand(p->index - 1);
+        for (int steps = 0; steps < 16 && next != p && next->def && next->def->is(Opcode::tt_addptr); ++steps)
+          next = next->def->operand(0);
+        if (next != p) return nullptr;
         p = owner->operand(3 + p->index - 1);
         continue;
       }
