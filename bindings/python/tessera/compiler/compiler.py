@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 
-from ..runtime import _device
+from ..runtime import _device, _object
 from ..runtime._device import GPUTarget
 from . import options as _options
 
@@ -336,7 +336,7 @@ class CompiledKernel:
     self._usage = None
     self._run = None
     self._failed = None
-    self._types = None
+    self._written = None
     self._lock = threading.RLock()
     self._pid = os.getpid()
 
@@ -374,7 +374,6 @@ class CompiledKernel:
       if self.device is None:
         raise RuntimeError("kernel %s was compiled for %r, and there is no such device here" % (self.name, self.target))
       from .._raw import ref, tkernels
-      from ..runtime import _object
       cell = ref()
       _check(self, tkernels.tkernels_session_get(self._session(), self.ir, len(self.ir), self._params(), cell))
       self._held = cell.value
@@ -418,7 +417,6 @@ class CompiledKernel:
   # ---- what it is ---------------------------------------------------------------------------------------------------
   def _read(self):
     if self._info is None:
-      from ..runtime import _object
       if self.device is not None:
         self._load()
       else:
@@ -479,7 +477,6 @@ class CompiledKernel:
 
   def _stages(self):
     from .._raw import tkernels
-    from ..runtime import _object
     stages = _object.read_stages(_collect(self._session(), self.ir, self._params(_KEEP_STAGES)))
     return {name: data if name in ("o", "cubin", "hsaco") else data.decode("utf-8", "replace").rstrip("\0")
             for name, data in stages.items()}
@@ -519,10 +516,25 @@ class CompiledKernel:
     if plan is None or self.module is None:
       self._init_handles()
       plan = self.plan
+    for index, value in enumerate(values):
+      if hasattr(value, "flags") and _object.is_read_only(value):
+        self._refuse_writing(index)
     plan.launch(x, y, z, 0 if self.device.synchronous else self.device.stream(stream), values)
 
+  def _refuse_writing(self, index):
+    """A read-only array was passed as run-time argument `index`: raises if the kernel may write to it."""
+    arguments = [a for a in self._arguments if not a.constant]
+    if index >= len(arguments) or not arguments[index].written:
+      return
+    if self._written is None:
+      from ..runtime._written import written_arguments
+      found = written_arguments(self.source_text(), self.name or self._info.entry)
+      self._written = set(range(len(self._arguments))) if found is None else found
+    if self._arguments.index(arguments[index]) in self._written:
+      raise ValueError("argument %r of %s is a read-only array, and the kernel writes to it" %
+                       (arguments[index].name, self.name or self._info.entry))
+
   def _run_time_values(self, args):
-    from ..runtime import _object
     if isinstance(self.src, ASTSource):
       kinds = list(self.src.signature.values())
       if len(args) != len(kinds):
@@ -623,7 +635,7 @@ def _module_bytes(module):
 
 
 def _kernel_name(data):
-  """The only public function of some IR."""
+  """Name of the only public function of some IR."""
   from .._raw import check, ref, tir
   context, module = ref(), ref()
   check(tir, tir.tir_context_create(None, context))
@@ -632,7 +644,7 @@ def _kernel_name(data):
     try:
       cell = ref()
       check(tir, tir.tir_module_kernel(module.value, None, cell))
-      return tir.tir_function_name(cell.value) if hasattr(tir, "tir_function_name") else None
+      return tir.tir_func_name(cell.value)
     finally:
       tir.tir_module_destroy(module.value)
   finally:

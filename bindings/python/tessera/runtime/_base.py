@@ -1,21 +1,27 @@
 # SPDX-License-Identifier: MIT
 """The type that jit functions inherit their `[grid](…)` from: the launch extension's, or one in Python.
 
-TESSERA_LAUNCH=python takes the one in Python though the extension is there (for tests)."""
+TESSERA_LAUNCH=0 takes the one in Python though the extension is there, TESSERA_LAUNCH=abi3 the extension of the stable
+ABI (for tests)."""
 
 import os
+import sys
 
-_native = None
-if os.environ.get("TESSERA_LAUNCH") != "python":
-  try:
-    from .. import _launch as _native
-  except ImportError:
+
+def _extension():
+  choice = os.environ.get("TESSERA_LAUNCH", "")
+  if choice in ("0", "off", "no", "python"):
+    return None
+  import importlib
+  for name in ("_launch_abi3",) if choice == "abi3" else ("_launch", "_launch_abi3"):
     try:
-      from .. import _launch_abi3 as _native
+      return importlib.import_module("tessera." + name)
     except ImportError:
-      _native = None
+      pass
+  return None
 
-native = _native
+
+native = _extension()
 
 
 class _Epoch:
@@ -46,4 +52,5 @@ def bump():
   """Makes every function drop what its launch path remembers."""
   epoch.value += 1
   if native is not None:
-    native.bump()
+    knobs = sys.modules.get("tessera.knobs")
+    native.bump(knobs is not None and hasattr(knobs, "runtime") and knobs.hooks_active())

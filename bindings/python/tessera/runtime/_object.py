@@ -124,7 +124,7 @@ def address_of(value):
   return found[0]
 
 
-def _is_read_only(value):
+def is_read_only(value):
   flags = getattr(value, "flags", None)
   return flags is not None and getattr(flags, "writeable", True) is False
 
@@ -160,8 +160,6 @@ class Plan:
       kind, offset = argument.kind, argument.offset
       try:
         if kind == PTR:
-          if argument.written and _is_read_only(value):
-            raise ValueError("argument %r: the kernel writes to it, and it is read-only" % argument.name)
           struct.pack_into("<Q", buffer, offset, address_of(value))
         elif kind in _INT_FORMATS:
           code, bits = _INT_FORMATS[kind]

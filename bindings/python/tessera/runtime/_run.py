@@ -517,3 +517,13 @@ def miss(fn, args, kwargs, grid):
       guards.append((scope.cells[name], "cell_contents", now, 1))
   device = kernel.device
   return (kernel, kernel.plan, tuple(guards), None if device.synchronous else device)
+
+
+def _set_up():
+  if _base.native is not None:
+    from . import _native_types
+    _base.native.setup(describe, miss, _native_types.classify, grid_sizes, current_stream, _native_types.pointer)
+    _base.native.bump(knobs.hooks_active())
+
+
+_set_up()
