@@ -483,6 +483,7 @@ class Statements:
             new = b.scf_for(lower, upper, step, flatten(carried))
             new_body = b.op_block(new)
             replaced = self._move_body(body, new_body, values, keep, 1)
+            b.move_argument_hints(op, new, body, new_body, replaced)
             b.at_end(new_body)
             b.scf_yield([replaced.get(handle, handle) for handle in yields])
             b.erase(op)
@@ -570,6 +571,7 @@ class Statements:
             replaced = self._move_body(before, b.op_block(new, 0), values, keep, 0)
             test = replaced.get(test, test)
             replaced = self._move_body(after, b.op_block(new, 1), values, keep, 0)
+            b.move_argument_hints(op, new, after, b.op_block(new, 1), replaced)
             yields = [replaced.get(handle, handle) for handle in yields]
             b.erase(op)
             op, names, values = new, [n for n, k in zip(names, keep) if k], carried

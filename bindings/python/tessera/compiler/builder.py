@@ -242,6 +242,19 @@ class Builder:
     def func_entry(self, func):
         return tir.tir_func_entry(func)
 
+    def move_argument_hints(self, op, other, block, other_block, replaced):
+        """Facts about arguments of a block stand at its operation, with the argument's number in the name
+        ("tt.divisibility_arg1"). Puts those of one loop to another whose block has `replaced` in their place."""
+        count = tir.tir_block_num_args(other_block)
+        places = {tir.tir_block_arg(other_block, i): i for i in range(count)}
+        for i in range(tir.tir_op_num_attrs(op)):
+            name, _, number = tir.tir_op_attr_name(op, i).rpartition("_arg")
+            if name and number.isdigit():
+                argument = tir.tir_block_arg(block, int(number))
+                place = places.get(replaced.get(argument))
+                if place is not None:
+                    self.set_attr(other, f"{name}_arg{place}", tir.tir_op_attr_at(op, i))
+
     # ---- insertion point
 
     def block(self):

@@ -310,6 +310,11 @@ class CodeGenerator(Expressions, Statements):
         static = _static_function(fn)
         if static is not None:
             return static(self, node)
+        keywords = {}  # before the others, as Triton does it
+        for keyword in node.keywords:
+            if keyword.arg is None:
+                raise self.unsupported(node, "arguments by ** are not supported")
+            keywords[keyword.arg] = self.visit(keyword.value)
         args = []
         for arg in node.args:
             if arg.__class__ is ast.Starred:
@@ -321,11 +326,6 @@ class CodeGenerator(Expressions, Statements):
                 args.extend(items)
             else:
                 args.append(self.visit(arg))
-        keywords = {}
-        for keyword in node.keywords:
-            if keyword.arg is None:
-                raise self.unsupported(node, "arguments by ** are not supported")
-            keywords[keyword.arg] = self.visit(keyword.value)
         return self.call(node, fn, args, keywords)
 
     def call(self, node, fn, args, keywords):
