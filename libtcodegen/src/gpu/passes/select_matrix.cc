@@ -198,6 +198,7 @@ Status select_matrix(Module &m, Op *kernel, const GpuOptions &o) {
 
 Status decompose_dots(Module &m, Op *kernel, const GpuOptions &o) {
   Context &ctx = m.ctx;
+  decompose_scaled_dots(m, kernel);
   for (Op *dot : opsOf(kernel, Opcode::tt_dot)) {
     int64_t precision = dot->intAttr("inputPrecision", 2);
     Type a = dot->operand(0)->type, b = dot->operand(1)->type, c = dot->result()->type;

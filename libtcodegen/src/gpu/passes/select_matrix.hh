@@ -53,7 +53,10 @@ tir::Attr dotSharedEncoding(tir::Context &ctx, tir::Attr dotOp, tir::Span<int64_
                             std::vector<unsigned> order);
 
 /// TTIR → TTIR, before layouts: f32 dots with input precision tf32x3, bf16x3 or bf16x6 become sums of dots of parts.
+/// So do scaled dots, first: unpacked, scaled, and multiplied as bf16 or tf32.
 tessera::Status decompose_dots(tir::Module &m, tir::Op *kernel, const GpuOptions &o);
+
+void decompose_scaled_dots(tir::Module &m, tir::Op *kernel);
 
 /// tgir → tgir; every tensor has an encoding (any). For each tt.dot: chooses; converts operands and accumulator with
 /// ttg.convert_layout (or ttg.local_alloc for shared ones: ttng.warp_group_dot), the result back to what it was.
