@@ -28,7 +28,7 @@ def digest_of(api):
     """Names what the emitters see: hashes of headers and texts of comments are not part of it."""
     def strip(node):
         if isinstance(node, dict):
-            return {k: strip(v) for k, v in node.items() if k not in ("doc", "headers")}
+            return {k: strip(v) for k, v in node.items() if k not in ("doc", "headers", "c")}
         return [strip(v) for v in node] if isinstance(node, list) else node
     return hashlib.sha256(json.dumps(strip(api), sort_keys=True).encode()).hexdigest()[:16]
 

@@ -521,7 +521,7 @@ class Reader:
             extents.append(int(match.group(1)) if match else None)
         doc = self.doc(header, offset)
         name = node["name"]
-        item = {"name": name, "header": header.split("/include/")[1], "doc": doc,
+        item = {"name": name, "header": header.split("/include/")[1], "c": node["type"]["qualType"], "doc": doc,
                 "result": {"kind": "none"} if result == "void" else self.describe(result, name),
                 "parameters": self.parameters(names, types, extents)}
         for parameter, extra in OVERRIDES.get(name, {}).items():

@@ -251,9 +251,18 @@ static int execute(PyObject *module) {
   return PyModule_AddStringConstant(module, "API", FAST_API);
 }
 
+/* Both builds may lie in one folder, so they have two names. */
+#ifdef Py_LIMITED_API
+#define NAME "_fast_abi3"
+#define INIT PyInit__fast_abi3
+#else
+#define NAME "_fast"
+#define INIT PyInit__fast
+#endif
+
 static PyModuleDef_Slot slots[] = {{Py_mod_exec, (void *)execute}, {0, NULL}};
 static struct PyModuleDef definition = {
-  PyModuleDef_HEAD_INIT, "_fast", "Functions of plain parameters; tessera._raw uses it.", 0, methods, slots, NULL, NULL, NULL,
+  PyModuleDef_HEAD_INIT, NAME, "Functions of plain parameters; tessera._raw uses it.", 0, methods, slots, NULL, NULL, NULL,
 };
 
-PyMODINIT_FUNC PyInit__fast(void) { return PyModuleDef_Init(&definition); }
+PyMODINIT_FUNC INIT(void) { return PyModuleDef_Init(&definition); }

@@ -17,8 +17,9 @@ The library is opened at the first use of one of its functions. How Python value
                        the time of the call; None
   status               int; `check(tir, status)` raises tessera.Error with the library's sentence
 
-Functions of plain parameters come from the extension `_fast` where that was built (0.1 us a call); the rest, and all
-of them without it or with TESSERA_PYTHON_FAST=0, go through ctypes, with the same meaning."""
+Functions of plain parameters come from the extension `_fast` (full C API) or `_fast_abi3` (stable ABI) where one was
+built: about 0.1 us a call. The rest, and all of them without it, go through ctypes, with the same meaning.
+TESSERA_PYTHON_FAST=0 forces ctypes, =abi3 the second build."""
 import ctypes
 import os
 import sys
@@ -85,6 +86,11 @@ def library_folders():
     above = os.path.dirname(package)
     folders += [package, os.path.join(package, "lib"), os.path.join(above, "lib"),
                 os.path.join(os.path.dirname(above), "lib")]
+    try:
+        from tessera._raw import _installed  # written by an installation whose libraries are elsewhere
+        folders.append(os.path.normpath(os.path.join(package, _installed.LIBRARIES)))
+    except ImportError:
+        pass
     # In a build directory the package is in python/, and each library in a folder of its name.
     folders += [os.path.join(os.path.dirname(above), "lib" + name) for name in LIBRARIES]
     return folders
@@ -114,14 +120,18 @@ def open_library(name, soname):
 # ---- the extension ----
 
 def _load_fast():
-    if os.environ.get("TESSERA_PYTHON_FAST", "1") in ("0", "off", "no"):
-        return None
-    try:
-        import tessera._raw._fast as extension
-    except ImportError:
-        return None
+    import importlib
     import tessera._raw.tir as tir
-    return extension if extension.API == tir.API else None  # one built from other headers is as good as none
+    wanted = os.environ.get("TESSERA_PYTHON_FAST", "1")
+    builds = {"0": (), "off": (), "no": (), "abi3": ("_fast_abi3",)}.get(wanted, ("_fast", "_fast_abi3"))
+    for name in builds:
+        try:
+            extension = importlib.import_module("tessera._raw." + name)
+        except ImportError:
+            continue
+        if extension.API == tir.API:  # one built from other headers is as good as none
+            return extension
+    return None
 
 
 _extension = False

@@ -5,7 +5,7 @@ from tessera import _raw as _raw
 
 NAME = "tcache"
 SONAME = "libtcache.so.0"
-API = "e272634acd2ec21e"
+API = "32a0921eb172409b"
 
 TCACHE_NO_LIMIT = 18446744073709551615
 TCACHE_MAX_ENTRY_BYTES = 1073741824

@@ -5,7 +5,7 @@ from tessera import _raw as _raw
 
 NAME = "tcodegen"
 SONAME = "libtcodegen.so.0"
-API = "e272634acd2ec21e"
+API = "32a0921eb172409b"
 
 TCODEGEN_VERSION_MAJOR = 0
 TCODEGEN_VERSION_MINOR = 1

@@ -5,7 +5,7 @@ from tessera import _raw as _raw
 
 NAME = "tdriver"
 SONAME = "libtdriver.so.0"
-API = "e272634acd2ec21e"
+API = "32a0921eb172409b"
 
 TDRIVER_CPU_IMPORTS_VERSION = 0
 TDRIVER_BACKEND_VERSION = 0

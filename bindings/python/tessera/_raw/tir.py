@@ -5,7 +5,7 @@ from tessera import _raw as _raw
 
 NAME = "tir"
 SONAME = "libtir.so.0"
-API = "e272634acd2ec21e"
+API = "32a0921eb172409b"
 
 TIR_ABSENT = 4294967295
 TIR_SANITIZE_ALL = 2047

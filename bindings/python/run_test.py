@@ -1,0 +1,37 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Runs one file of unittest cases for Meson: `run_test.py tests/test_x.py [names...]`. Exit status 0: all that ran passed; 77: every
+case was skipped, and the reason is printed as `skipped: ...`; 1 otherwise."""
+import os
+import sys
+import unittest
+
+
+def main():
+    path = os.path.abspath(sys.argv[1])
+    folder, name = os.path.split(path)
+    sys.path.insert(0, folder)
+    module = name.removesuffix(".py")
+    loader = unittest.TestLoader()
+    try:
+        suite = loader.loadTestsFromNames([f"{module}.{case}" for case in sys.argv[2:]] or [module])
+    except unittest.SkipTest as reason:
+        print(f"skipped: {reason}")
+        return 77
+    result = unittest.TextTestRunner(verbosity=2).run(suite)
+    for case, reason in result.skipped:
+        print(f"   not run  {case}: {reason}")
+    if not result.wasSuccessful() or loader.errors:
+        return 1
+    if result.testsRun == 0 and not result.skipped:
+        print("no test in this file")
+        return 1
+    if len(result.skipped) >= max(result.testsRun, 1):
+        reason = result.skipped[0][1]
+        print(reason if reason.startswith("skipped:") else f"skipped: {reason}")
+        return 77
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
