@@ -43,7 +43,6 @@ class ASTSource:
       self.constants[tuple(key)] = value
     self.attrs = dict(attrs or {})
     self.name = fn.__name__
-    self.kernel_name = None
     for name in fn.arg_names[:len(fn.params)]:
       if name not in self.signature and not fn.params[fn.arg_names.index(name)].is_varargs:
         raise ValueError("signature: there is nothing for argument %r of %s" % (name, fn.__name__))
@@ -313,13 +312,12 @@ class _Metadata:
 class CompiledKernel:
   """A compiled kernel: `kernel[grid](arguments)` launches it; compile-time arguments are given, too, and ignored."""
 
-  def __init__(self, src, target, options, remarks, ir, name, hash, device, from_text):
+  def __init__(self, src, target, options, remarks, ir, hash, device, from_text):
     self.src = src
     self.target = target
     self.options = options
     self.remarks = list(remarks)
     self.ir = ir
-    self.name = name
     self.hash = hash
     self.device = device  # None: compiled for a device that is not here
     self.metadata_group = {}
@@ -344,14 +342,9 @@ class CompiledKernel:
   def _params(self, flags=0):
     from .._raw import tkernels
     return tkernels.tkernels_get_params.init(
-        kernel=self.name, source_name=self._source_name(), target=_device.target_text(self.target)
+        source_name=self.src.path if isinstance(self.src, IRSource) else None, target=_device.target_text(self.target)
         if self.device is None else self.device.target, options=_options.library_text(self.target, self.options),
         flags=flags)
-
-  def _source_name(self):
-    if isinstance(self.src, IRSource):
-      return self.src.path
-    return getattr(getattr(self.src.fn, "fn", None), "__name__", None)
 
   def _session(self):
     device = self.device or _device.null_device()
@@ -413,6 +406,11 @@ class CompiledKernel:
       raise self._failed
     from .._raw import check
     check(tdriver, status)
+
+  @property
+  def name(self):
+    """The kernel's name in the IR."""
+    return self._read().entry
 
   # ---- what it is ---------------------------------------------------------------------------------------------------
   def _read(self):
@@ -528,11 +526,11 @@ class CompiledKernel:
       return
     if self._written is None:
       from ..runtime._written import written_arguments
-      found = written_arguments(self.source_text(), self.name or self._info.entry)
+      found = written_arguments(self.source_text(), self._info.entry)
       self._written = set(range(len(self._arguments))) if found is None else found
     if self._arguments.index(arguments[index]) in self._written:
       raise ValueError("argument %r of %s is a read-only array, and the kernel writes to it" %
-                       (arguments[index].name, self.name or self._info.entry))
+                       (arguments[index].name, self._info.entry))
 
   def _run_time_values(self, args):
     if isinstance(self.src, ASTSource):
@@ -634,23 +632,6 @@ def _module_bytes(module):
   return collect(tir, "tir_module_write_bytecode", handle, None)
 
 
-def _kernel_name(data):
-  """Name of the only public function of some IR."""
-  from .._raw import check, ref, tir
-  context, module = ref(), ref()
-  check(tir, tir.tir_context_create(None, context))
-  try:
-    check(tir, tir.tir_module_load(context.value, data, len(data), "<ir>", module))
-    try:
-      cell = ref()
-      check(tir, tir.tir_module_kernel(module.value, None, cell))
-      return tir.tir_func_name(cell.value)
-    finally:
-      tir.tir_module_destroy(module.value)
-  finally:
-    tir.tir_context_destroy(context.value)
-
-
 def _device_for(target):
   """The device that runs kernels of a target here, or None."""
   if target.backend in ("cpu", "emu", "null"):
@@ -725,11 +706,7 @@ def compile(src, target=None, options=None, _env_vars=None, _device_hint=None, _
   from_text = isinstance(origin, IRSource)
   ir = _module_bytes(module)
   timer.finished_ir_initialization()
-  name = getattr(src, "kernel_name", None) or getattr(module, "kernel_name", None) or (
-      src.name if isinstance(src, ASTSource) and not override else _kernel_name(ir))
-  kernel = CompiledKernel(src, target, parsed, remarks, ir, name, key, device, from_text)
-  if isinstance(src, IRSource):
-    src.name = name
+  kernel = CompiledKernel(src, target, parsed, remarks, ir, key, device, from_text)
   if _load and device is not None:
     kernel._load()
   else:
@@ -738,6 +715,7 @@ def compile(src, target=None, options=None, _env_vars=None, _device_hint=None, _
   if isinstance(src, IRSource) and not src.signature:
     kernel._read()
     src.signature = {i: a.type_name for i, a in enumerate(kernel._arguments)}
+    src.name = kernel.name
   _note(remarks)
   if knobs.compilation.dump_ir:
     _dump(kernel)
