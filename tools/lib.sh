@@ -20,6 +20,7 @@ libgtest-dev|pkg-config --exists gtest_main|GoogleTest
 libb2-dev|pkg-config --exists libb2|libb2 (BLAKE2)
 nlohmann-json3-dev|pkg-config --exists nlohmann_json|nlohmann-json 3
 python3|command -v python3|python 3.11 or newer
+python3-dev|python3 -c "import os, sysconfig; os.stat(sysconfig.get_path(\"include\") + \"/Python.h\")"|Python.h, the headers of python3
 python3-numpy|python3 -c "import numpy"|numpy for python3
 '
 

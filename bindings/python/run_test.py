@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Runs one file of unittest cases for Meson: `run_test.py tests/test_x.py [names...]`. Exit status 0: all that ran passed; 77: every
-case was skipped, and the reason is printed as `skipped: ...`; 1 otherwise."""
+"""Runs one file of unittest cases for Meson: `run_test.py tests/test_x.py [names...]`. Exit status 0: all that ran
+passed; 77: every case was skipped, and the reason is printed as `skipped: ...`; 1 otherwise."""
 import os
 import sys
 import unittest
@@ -10,7 +10,8 @@ import unittest
 def main():
     path = os.path.abspath(sys.argv[1])
     folder, name = os.path.split(path)
-    sys.path.insert(0, folder)
+    # In place of this script's own folder, which has the package's source: what was built is to be tested.
+    sys.path[0] = folder
     module = name.removesuffix(".py")
     loader = unittest.TestLoader()
     try:

@@ -85,6 +85,8 @@ class Files(unittest.TestCase):
         """The build folder's package has all that the source has."""
         package = pathlib.Path(tessera.__file__).parent
         source = HERE.parent / "tessera"
+        if os.environ.get("TESSERA_TEST_BUILT"):
+            self.assertNotEqual(package, source, "the build's tests run on the source's package")
         for path in source.rglob("*.py"):
             copy = package / path.relative_to(source)
             self.assertTrue(copy.exists(), f"{path.relative_to(source)} was not copied")
