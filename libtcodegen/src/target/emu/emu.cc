@@ -166,12 +166,16 @@ Status emitEmuImage(Module &module, std::string_view kernel, tko::Object &object
   CrashContext crash(name.c_str(), "emulator");
   TESSERA_TRY(expandForEmu(module, kernel, object, entry_name));
   TESSERA_TRY(optimize(module, target.value, entry_name, emit));
+  // Combining narrows a maximum of widened halves to one of halves again.
+  for (Function &f : module)
+    if (!f.isDeclaration()) TESSERA_TRY(emu::legalizeFloats(f));
   if (options.llir) *options.llir = print_llir(module);
   if (options.assembly) {
     auto text = emit_asm(module, target.value, emit);
     if (!text.ok()) return text.status;
     *options.assembly = std::move(text.value);
   }
+  if (getenv("DUMPX")) fputs(print_llir(module).c_str(), stderr);
   auto code = emit_object(module, target.value, emit);
   if (!code.ok()) return code.status;
   auto image = link_image(code.value, entry_name, /*emulator=*/true);
