@@ -10,7 +10,7 @@ NAMES = ["basic", "errors", "graph", "benchmark", "threads", "fork", "assert", "
 
 
 def program(kit):
-    for p in (kit.root.parent / "libexec" / "tessera" / "tdriver-cuda", kit.root / "libtdriver" / "tests" / "tdriver-cuda"):
+    for p in (kit.root.parent / "lib" / "tessera" / "tdriver-cuda", kit.root / "libtdriver" / "tests" / "tdriver-cuda"):
         if os.access(p, os.X_OK):
             return p
     return None
