@@ -124,7 +124,7 @@ def child(side, work, peer, triton, limit, tests, name_filter):
     for test in tests:
         path = os.path.join(peer, "test", "unit", "language", test)
         command = [sys.executable, "-m", "pytest", "-q", "-x", "--maxfail=100000", "-p", "ir_capture", "-p", "no:cacheprovider",
-                   "--noconftest", "--tb=no", "-W", "ignore", "--rootdir", os.path.dirname(path), path]
+                   "--noconftest", "-W", "ignore", "--rootdir", os.path.dirname(path), path]
         if name_filter:
             command += ["-k", name_filter]
         runs.append(([test], command))

@@ -18,6 +18,14 @@ if SIDE == "tessera":
 
 import triton  # noqa: E402
 
+if SIDE == "tessera":  # names of the package that the front end needs, whether the package has them yet or not
+    from tessera.language import core as _core
+    from tessera.runtime import jit as _jit
+    for _name, _value in (("aggregate", getattr(_core, "_aggregate", None)), ("jit", getattr(_jit, "jit", None)),
+                          ("must_use_result", _core.must_use_result), ("constexpr_function", _jit.constexpr_function)):
+        if not hasattr(triton, _name):
+            setattr(triton, _name, _value)
+
 TARGET = ("cuda", 90, 32)
 OPTIONS = {"num_warps": 4, "num_ctas": 1, "num_stages": 3, "warp_size": 32, "maxnreg": None, "debug": False,
            "sanitize_overflow": True, "supported_fp8_dtypes": ("fp8e4nv", "fp8e4b15", "fp8e5"),
@@ -217,7 +225,12 @@ if pytest is not None:
 
     def pytest_configure(config):
         import torch
-        from triton import _internal_testing
+        import importlib
+        jit = importlib.import_module("triton.runtime.jit")
+        if not hasattr(jit, "type_canonicalisation_dict"):
+            from tessera.runtime._types import CANONICAL
+            jit.type_canonicalisation_dict = dict(CANONICAL)
+        _internal_testing = importlib.import_module("triton._internal_testing")
         target = types.SimpleNamespace(backend=TARGET[0], arch=TARGET[1], warp_size=TARGET[2])
         _internal_testing.get_current_target = lambda: target
         torch.cuda.get_device_capability = lambda *a: (TARGET[1] // 10, TARGET[1] % 10)

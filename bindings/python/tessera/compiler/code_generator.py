@@ -10,7 +10,7 @@ import math
 import os
 from types import MethodType, ModuleType
 
-from ..language.base import base_value, constexpr, constexpr_type, is_builtin, wants_generator
+from ..language.base import base_value, constexpr, constexpr_type, is_builtin
 from ..language.semantic import TritonSemantic
 from ..language.types import dtype, str_to_ty, tuple_type
 from ..language.values import static_range, tensor
@@ -359,16 +359,18 @@ class CodeGenerator(Expressions, Statements):
     def _language_arguments(self, fn):
         """`_semantic` and `_generator` as a function of the language wants them; None for others."""
         if is_builtin(fn):
-            if _wants_generator(fn):
+            known = getattr(fn, "_wants_generator", None)
+            if known is None:  # marked so by hand: an aggregate's class, a function of an extension
+                return self._wanted_arguments(fn)
+            if known:
                 return {"_semantic": self.semantic, "_generator": self}
             return {"_semantic": self.semantic}
         if isinstance(fn, ConstexprFunction):
             return {"_semantic": self.semantic}
-        owner = getattr(fn, "__self__", None)
-        if isinstance(owner, base_value):
-            return {name: value for name, value in (("_semantic", self.semantic), ("_generator", self))
-                    if _takes(fn, name)}
-        return None
+        return self._wanted_arguments(fn) if isinstance(getattr(fn, "__self__", None), base_value) else None
+
+    def _wanted_arguments(self, fn):
+        return {name: value for name, value in (("_semantic", self.semantic), ("_generator", self)) if _takes(fn, name)}
 
     def _check_unused(self, node, fn):
         must = getattr(fn, "_must_use_result", False)
@@ -505,24 +507,11 @@ def _static_function(fn):
     return _static_functions.get(id(fn))
 
 
-_generator_wanted = {}
-
-
-def _wants_generator(fn):
-    known = getattr(fn, "_wants_generator", None)
-    if known is None:
-        key = getattr(fn, "__func__", fn)
-        known = _generator_wanted.get(key)
-        if known is None:
-            known = _generator_wanted[key] = wants_generator(fn)
-    return known
-
-
 _parameters = {}
 
 
 def _takes(method, name):
-    """Does a bound method that is no builtin have a parameter of that name?"""
+    """Does a function, method or class have a parameter of that name?"""
     function = getattr(method, "__func__", method)
     code = getattr(function, "__code__", None)
     if code is not None:
