@@ -41,6 +41,9 @@ class PythonFunctionBase:
   def _forget(self):
     """Drops what the launch path remembers of this function."""
 
+  def _leave_to_python(self):
+    """Makes every launch go the slow way from now on."""
+
 
 if native is not None:
   FunctionBase = native.Function

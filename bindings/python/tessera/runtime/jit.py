@@ -12,7 +12,7 @@ import sys
 import threading
 
 from . import _types
-from ._base import FunctionBase
+from ._base import FunctionBase, native as _native
 from ._types import annotation_text, annotation_type, canonicalize_dtype, specialize
 
 _VARARGS, _VARKEYWORDS = 4, 8  # bits of co_flags
@@ -377,7 +377,7 @@ class JITFunction(FunctionBase, JITCallable):
   def add_pre_run_hook(self, hook):
     """`hook(*args, **kwargs)` runs before every launch, with the launch's arguments."""
     self.pre_run_hooks.append(hook)
-    self._forget()
+    self._leave_to_python()
 
   # ---- running ---------------------------------------------------------------------------------------------
   def warmup(self, *args, grid, **kwargs):
@@ -385,7 +385,9 @@ class JITFunction(FunctionBase, JITCallable):
     return self.run(*[MockTensor.wrap_dtype(a) for a in args], grid=grid, warmup=True, **kwargs)
 
   def run(self, *args, grid, warmup, **kwargs):
-    """What `kernel[grid](…)` does, whole; gives the compiled kernel, or None where a hook vetoed it."""
+    """What `kernel[grid](…)` does; gives the compiled kernel, or None where a hook vetoed it."""
+    if not warmup and _native:
+      return self[grid](*args, **kwargs)
     from . import _run
     return _run.run(self, args, kwargs, grid, warmup)
 
