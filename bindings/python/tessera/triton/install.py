@@ -13,8 +13,10 @@ import os
 import sys
 
 # First parts of names that this folder answers; all others are tessera's own modules.
-_OWN = {"backends", "experimental", "profiler", "_C", "_utils", "_internal_testing", "_filecheck"}
-_FOREIGN = {"_internal_testing", "_filecheck", "_compile_warmup", "_compile_warmup_pool", "_test_runner"}
+_OWN = {"backends", "experimental", "profiler", "_C", "_utils", "_filecheck"}
+_FOREIGN = {"_internal_testing", "_compile_warmup", "_compile_warmup_pool", "_test_runner"}
+# Private names that tests import from modules of ours which have them elsewhere.
+_EXTRA = {"tessera.runtime.jit": {"type_canonicalisation_dict": "_utils"}}
 
 
 def target_of(fullname):
@@ -57,6 +59,8 @@ class Finder(importlib.abc.MetaPathFinder):
       spec = importlib.machinery.PathFinder.find_spec(fullname, _folders())
       if spec is not None:
         return spec
+    if fullname == "triton":
+      _complete_torch()
     name = target_of(fullname)
     try:
       module = importlib.import_module(name)
@@ -64,11 +68,22 @@ class Finder(importlib.abc.MetaPathFinder):
       if error.name != name:
         raise
       return None
+    for extra, place in _EXTRA.get(name, {}).items():
+      if not hasattr(module, extra):
+        setattr(module, extra, getattr(importlib.import_module("tessera.triton." + place), extra))
     spec = importlib.machinery.ModuleSpec(fullname, _Loader(module), origin=getattr(module, "__file__", None),
                                           is_package=hasattr(module, "__path__"))
     if hasattr(module, "__path__"):
       spec.submodule_search_locations = list(module.__path__)
     return spec
+
+
+def _complete_torch():
+  """Names that programs use of torch.cuda through `getattr(torch, device.type)`, and that torch.cpu lacks."""
+  torch = sys.modules.get("torch")
+  cpu = getattr(torch, "cpu", None)
+  if cpu is not None and not hasattr(cpu, "set_stream"):
+    cpu.set_stream = lambda stream: None  # there is one stream
 
 
 def install():
