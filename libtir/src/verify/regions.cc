@@ -130,7 +130,17 @@ bool checkCombine(Checker &c, const Op *op) {
          sameTypes(c, Rule::Combine, op->region(0)->front()->last, 0, span(elements), "the tiles have");
 }
 
-bool writes(const Op *op) {
+/// A call writes when its function does. Beyond `budget` operations the answer is yes.
+bool writes(Checker &c, const Op *op, unsigned &budget) {
+  if (op->is(Opcode::tt_call)) {
+    Op *callee = const_cast<Op *>(c.function(op->strAttr("callee")));
+    bool found = !callee;
+    if (callee)
+      callee->walk([&](Op *inner) {
+        if (!found && inner != callee) found = budget-- <= 1 || writes(c, inner, budget);
+      });
+    return found;
+  }
   if (op->info().has(TraitPureIfAttr)) return !op->intAttr("pure");
   return op->info().has(TraitWrites) || (op->is(Opcode::tt_load) && op->intAttr("isVolatile"));
 }
@@ -144,12 +154,13 @@ bool checkMap(Checker &c, const Op *op) {
   }
   if (!checkArguments(c, rule, op, 0, span(args))) return false;
   bool ok = true;
+  unsigned budget = 2000;
   for (Block *b = op->region(0)->first; b && ok; b = b->next) {
     if (b->last->is(Opcode::tt_map_elementwise_return))
       ok = sameTypes(c, rule, b->last, 0, span(results), "the region gives");
     for (Op *o = b->first; o && ok; o = o->next)
       o->walk([&](Op *inner) {
-        if (ok && writes(inner)) ok = c.fail(rule, inner, "has effects, which tt.map_elementwise does not allow");
+        if (ok && writes(c, inner, budget)) ok = c.fail(rule, inner, "has effects, which tt.map_elementwise does not allow");
       });
   }
   return ok;
