@@ -34,13 +34,14 @@ def next_enum_attr(b, name, value, spelling):
 
 def set_value_attr(b, value, name, numbers):
     """dense<numbers> under `name` at the operation that makes the value. Of an argument of a loop it stands at the
-    loop, with the argument's number; arguments of functions get none."""
+    loop, with the argument's number. Arguments of functions and the counter of a loop get none."""
     op = tir.tir_value_op(value)
     if op is None:
         op = tir.tir_region_op(tir.tir_block_region(tir.tir_value_block(value)))
-        if op is None or tir.tir_op_name(op) == "tt.func":
+        index, kind = tir.tir_value_index(value), None if op is None else tir.tir_op_name(op)
+        if kind in (None, "tt.func") or kind == "scf.for" and index == 0:
             return
-        name = f"{name}_arg{tir.tir_value_index(value)}"
+        name = f"{name}_arg{index}"
     bits = [n & 0xffffffff for n in numbers]
     ty = b.type_tensor(int32.to_ir(b), (len(bits),))
     if all(n == bits[0] for n in bits):
