@@ -31,7 +31,7 @@ _NAMES = {
     "set_allocator": "tessera.runtime._allocation",
     # compiler and language
     "CompilationError": "tessera.compiler.errors",
-    "aggregate": "tessera.language.core",
+    "aggregate": "tessera.language.aggregate",
     "cdiv": "tessera._integers",
     "compile": "tessera.compiler.compiler",
     "must_use_result": "tessera.language.core",

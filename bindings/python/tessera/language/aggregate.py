@@ -194,3 +194,6 @@ def aggregate_replace(instance, **changes):
 
 
 aggregate_replace.__triton_builtin__ = True
+
+
+aggregate = _aggregate  # its name in the packages' top level
