@@ -127,13 +127,15 @@ private:
     bool max = id == Intrinsic::maxnum || id == Intrinsic::maximum;
     Value *x = in.getArgOperand(0), *y = in.getArgOperand(1);
     Type *half = x->getType(), *i16 = half->getWithNewType(b.getInt16Ty());
-    Value *r = b.CreateSelect(max ? b.CreateFCmpOGT(x, y) : b.CreateFCmpOLT(x, y), x, y);
+    // Bits are chosen, not halves: code generation would see the maximum again and call fmaxf for it.
     Value *p = b.CreateBitCast(x, i16), *q = b.CreateBitCast(y, i16);
-    Value *zero = b.CreateBitCast(max ? b.CreateAnd(p, q) : b.CreateOr(p, q), half);
-    r = b.CreateSelect(b.CreateFCmpOEQ(x, y), zero, r);
+    Value *wx = b.CreateFPExt(x, half->getWithNewType(b.getFloatTy())), *wy = b.CreateFPExt(y, wx->getType());
+    Value *r = b.CreateSelect(max ? b.CreateFCmpOGT(wx, wy) : b.CreateFCmpOLT(wx, wy), p, q);
+    r = b.CreateSelect(b.CreateFCmpOEQ(wx, wy), max ? b.CreateAnd(p, q) : b.CreateOr(p, q), r);
     if (id == Intrinsic::minimum || id == Intrinsic::maximum)
-      return b.CreateSelect(b.CreateFCmpUNO(x, y), ConstantFP::getNaN(half), r);
-    return b.CreateSelect(b.CreateFCmpUNO(y, y), x, r);
+      r = b.CreateSelect(b.CreateFCmpUNO(wx, wy), b.CreateBitCast(ConstantFP::getNaN(half), i16), r);
+    else r = b.CreateSelect(b.CreateFCmpUNO(wy, wy), p, r);
+    return b.CreateBitCast(r, half);
   }
   /// The same operation on floats. (fma: the product is exact in a float, the sum is rounded twice.)
   Status compute(Instruction &i) {
