@@ -150,6 +150,21 @@ class HookChain:
     return other
 
 
+class CompileTimes:
+  """Microseconds of the parts of one compilation."""
+
+  def __init__(self, ir_initialization, lowering_stages, store_results=0):
+    self.ir_initialization, self.lowering_stages, self.store_results = ir_initialization, lowering_stages, store_results
+
+  @property
+  def total_lowering(self):
+    return sum(t for _, t in self.lowering_stages)
+
+  @property
+  def total(self):
+    return self.ir_initialization + self.total_lowering + self.store_results
+
+
 class Tool:
   """A program of the system; `path` and the version that it names."""
 

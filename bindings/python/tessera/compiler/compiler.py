@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 
-from ..runtime import _device, _object
+from ..runtime import _device, _object, _store
 from ..runtime._device import GPUTarget
 from . import options as _options
 
@@ -67,8 +67,10 @@ class ASTSource:
 
 
 def _value_text(value):
+  if isinstance(value, tuple):
+    return "%s(%s)" % (type(value).__qualname__, ", ".join(_value_text(item) for item in value))
   key = getattr(value, "cache_key", None)
-  return key if isinstance(key, str) else "%s %r" % (type(value).__name__, value)
+  return key if isinstance(key, str) else _store.lasting("%s %r" % (type(value).__qualname__, value))
 
 
 class IRSource:
@@ -184,21 +186,6 @@ def max_shared_mem(device):
 # ---- results -------------------------------------------------------------------------------------------------------------
 
 
-class CompileTimes:
-  """Microseconds of the parts of one compilation."""
-
-  def __init__(self, ir_initialization, lowering_stages, store_results=0):
-    self.ir_initialization, self.lowering_stages, self.store_results = ir_initialization, lowering_stages, store_results
-
-  @property
-  def total_lowering(self):
-    return sum(t for _, t in self.lowering_stages)
-
-  @property
-  def total(self):
-    return self.ir_initialization + self.total_lowering + self.store_results
-
-
 class CompileTimer:
   """A stop watch for CompileTimes."""
 
@@ -219,6 +206,7 @@ class CompileTimer:
     self.stages.append((name, self._lap()))
 
   def end(self):
+    from ..knobs import CompileTimes
     return CompileTimes(self.initialization, self.stages, self._lap())
 
 
@@ -702,16 +690,16 @@ def compile(src, target=None, options=None, _env_vars=None, _device_hint=None, _
       origin = _TextSource(file.read(), str(override))
   key = hashlib.sha256("-".join([_version(), origin.hash() if override else src.hash(), src.hash(),
                                  _device.target_text(target), parsed.hash()]).encode()).hexdigest()
-  module = origin.make_ir(target, parsed)
   from_text = isinstance(origin, IRSource)
-  ir = _module_bytes(module)
+  ir, hit = _front_end(origin, target, parsed, key)
   timer.finished_ir_initialization()
   kernel = CompiledKernel(src, target, parsed, remarks, ir, key, device, from_text)
   if _load and device is not None:
     kernel._load()
   else:
     kernel._compile()
-  timer.stage_finished("compile")
+  if not hit:
+    timer.stage_finished("compile")
   if isinstance(src, IRSource) and not src.signature:
     kernel._read()
     src.signature = {i: a.type_name for i, a in enumerate(kernel._arguments)}
@@ -722,8 +710,25 @@ def compile(src, target=None, options=None, _env_vars=None, _device_hint=None, _
   listener = knobs.compilation.listener
   if listener:
     listener(src=src, metadata=kernel.metadata._asdict(), metadata_group=kernel.metadata_group, times=timer.end(),
-             cache_hit=False)
+             cache_hit=hit)
   return kernel
+
+
+def _front_end(src, target, options, key):
+  """(IR as bytes, whether they were in the cache) of a source."""
+  if isinstance(src, IRSource):
+    return src.make_ir(target, options), False
+  from .. import knobs
+  c = knobs.compilation
+  text = repr([key, src.fn._fn_name, src.fn.fn.__code__.co_filename, c.allow_non_constexpr_globals, c.disable_line_info,
+               c.use_ir_loc])
+  found = None if c.always_compile else _store.get("python-ir", text)
+  if found is not None:
+    return found, True
+  data = _module_bytes(src.make_ir(target, options))
+  if not c.always_compile:
+    _store.put("python-ir", text, data)
+  return data, False
 
 
 def _override_file(src):

@@ -10,6 +10,7 @@ import builtins
 import hashlib
 import types
 
+from . import _store
 from . import jit as _jit
 from ._types import JITCallableBase
 
@@ -37,6 +38,7 @@ def find(function):
     digest.update(data)
 
   field(function._fn_name)
+  field(function.fn.__code__.co_filename)  # it stands in the locations of operations
   field(function.src)
   field(str(function.starting_line_number))
   field("noinline" if function.noinline else "")
@@ -45,6 +47,9 @@ def find(function):
     field(key)
   for name, text in sorted((name, "%s %r" % (type(value).__name__, value))
                            for (name, _), (value, _) in finder.used.items()):
+    field(name)
+    field(_store.lasting(text))
+  for name, text in sorted(finder.classes.items()):
     field(name)
     field(text)
   return (digest.hexdigest(), finder.used)
@@ -59,6 +64,7 @@ class _Finder(ast.NodeVisitor):
     self.local = [set()]
     self.calls = {}
     self.used = {}
+    self.classes = {}
 
   # ---- values ------------------------------------------------------------------------------------------------
   def note(self, value, name, scope):
@@ -77,9 +83,8 @@ class _Finder(ast.NodeVisitor):
         raise RuntimeError("Unsupported function referenced: %s" % (value,))
       return value
     if isinstance(value, type):
-      for item in vars(value).values():  # aggregates: their methods are part of the code
-        if isinstance(item, JITCallableBase) and getattr(value, "__triton_aggregate__", False):
-          self.add_call(item)
+      if getattr(value, "__triton_aggregate__", False):
+        self.add_class(value)
       return value
     if scope is not None:
       self.add_variable(name, value, scope)
@@ -96,6 +101,21 @@ class _Finder(ast.NodeVisitor):
       self.add_variable(variable[0], value, scope, other)
     noinline = str(getattr(other, "noinline", False))
     self.calls["%s %s" % (other._fn_name, key)] = key + noinline
+
+  def add_class(self, kind):
+    """An aggregate: its fields and methods are part of the code."""
+    import inspect
+    name = "%s.%s" % (kind.__module__, kind.__qualname__)
+    if name in self.classes:
+      return
+    try:
+      self.classes[name] = inspect.getsource(kind)
+    except (OSError, TypeError):
+      self.classes[name] = _store.lasting("%s at 0x%x" % (name, id(kind)))
+    for base in kind.__mro__:
+      for item in vars(base).values():
+        if isinstance(item, JITCallableBase):
+          self.add_call(item)
 
   def add_variable(self, name, value, scope, other=None):
     key = (name, id(scope))

@@ -216,7 +216,7 @@ class Autotuner(KernelInterface):
       self.pre_hook({**self.nargs, **kwargs, **self.cache[key].all_kwargs()}, reset_only=True)
       self.configs_timings = timings
 
-    hit = False
+    hit, self.bench_time = False, None
     if (self.cache_results or knobs.autotuning.cache) and not self._has_hooks(configs):
       hit = self._from_disk(key, configs, benchmark)
     else:

@@ -43,3 +43,10 @@ class PTXASError(TritonError):
 
 class AutotunerError(TritonError):
   """No configuration is left to try."""
+
+  def __init__(self, error_message=None):
+    self.error_message = error_message or ""
+    super().__init__(self.error_message)
+
+  def __str__(self):
+    return "Autotuner error: %s" % self.error_message if self.error_message else "Autotuner error"
