@@ -2,6 +2,7 @@
 # Text tests: RUN lines, FileCheck, not. Meson starts lit with these parameters: tessera (the command), filecheck, not,
 # python, out (scratch folder), device ("1" where this build can compile and run kernels).
 import os
+import shutil
 
 import lit.formats
 
@@ -11,7 +12,8 @@ config.suffixes = [".ttir", ".test"]
 config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = lit_config.params["out"]
 config.excludes = ["Inputs"]
-for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TESSERA_LIBRARY_PATH", "TESSERA_CACHE_DIR", "TESSERA_CORPUS"):
+for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TESSERA_LIBRARY_PATH", "TESSERA_CACHE_DIR", "TESSERA_CORPUS",
+             "TESSERA_PTXAS", "TESSERA_NVDISASM", "CUDA_HOME"):
     if name in os.environ:
         config.environment[name] = os.environ[name]
 config.substitutions += [
@@ -23,3 +25,13 @@ config.substitutions += [
 ]
 if lit_config.params.get("device") == "1":
     config.available_features.add("compiler")
+
+
+def tool_of_nvidia(name, knob):
+    places = [os.environ.get(knob), shutil.which(name), "/usr/local/cuda/bin/" + name]
+    places += [os.environ["CUDA_HOME"] + "/bin/" + name] if "CUDA_HOME" in os.environ else []
+    return any(p and os.access(p, os.X_OK) for p in places)
+
+
+if tool_of_nvidia("ptxas", "TESSERA_PTXAS") and tool_of_nvidia("nvdisasm", "TESSERA_NVDISASM"):
+    config.available_features.add("sass")
