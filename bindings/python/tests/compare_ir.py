@@ -28,8 +28,9 @@ TESTS = ("test_core.py", "test_frontend.py", "test_tuple.py", "test_standard.py"
 # What the texts may differ in: (pattern of test::kernel, pattern that is taken out of both texts, or None for anything,
 # the reason).
 ALLOWED = [
-    (r"06-fused-attention|_attn_fwd", r"\{?tt\.divisibility_arg0 = dense<64> : tensor<1xi32>\}?",
-     "Triton puts a hint on a loop's variable on a placeholder, where it is lost"),
+    (r"test_num_warps_pow2|test_num_ctas_pre_sm90", None, "options are judged by the back end, not by the front end"),
+    (r"test_load_scalar_with_mask", None, "`N: int`: Triton takes it for i32, whatever the value; ours specialises 1"),
+    (r"test_dot3d", None, "the test asks Triton's driver for the size of shared memory first"),
     (r"08-grouped-gemm", r"(?<=%\d\d) \{tt\.divisibility = dense<16> : tensor<2xi32>\}",
      "Triton visits a loop's body twice, and its hints also reach the values from before the loop"),
 ]
@@ -151,9 +152,12 @@ def normal_form(text):
     module = Module.load(text.encode())
     try:
         module.run_passes(PASSES)
-        out = module.text(locations=False, numbers=True)
+        nameless = Module.load(module.bytecode(debug=False))
+        out = nameless.text(locations=False, numbers=True)
+        nameless.close()
     finally:
         module.close()
+    out = re.sub(r" else \{\s*\}", " }", out).replace("} }", "}")  # Triton's `if` without else has an empty one
     out = re.sub(r"@(\"?)(?:triton|tessera)\.language\.", r"@\1language.", out)
     return inline_constants(re.sub(r"(?m)\s*//.*$", "", out))
 

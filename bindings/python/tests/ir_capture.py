@@ -235,6 +235,9 @@ if pytest is not None:
         _internal_testing.get_current_target = lambda: target
         torch.cuda.get_device_capability = lambda *a: (TARGET[1] // 10, TARGET[1] % 10)
         torch.cuda.synchronize = lambda *a: None
+        torch.cuda.get_device_name = lambda *a: "H100"
+        torch.cuda.get_device_properties = lambda *a: types.SimpleNamespace(name="H100", multi_processor_count=132,
+                                                                            major=9, minor=0, total_memory=80 << 30)
         _install()
 
     def pytest_collection_modifyitems(items):
@@ -249,7 +252,11 @@ if pytest is not None:
     def pytest_runtest_call(item):
         RECORDER.test = item.nodeid.split("/")[-1]
         import random
+        import numpy
+        import torch
         random.seed(0)
+        numpy.random.seed(0)
+        torch.manual_seed(0)
         try:
             return (yield)
         except Captured:

@@ -18,7 +18,7 @@ from ._analysis import assigned_names, contains_return
 from ._values import flatten, is_non_scalar, map_tuple, make_tuple, normalize, unflatten, unwrap
 
 _RETURN_IN_LOOP = "Cannot have `return` statements inside `while` or `for` statements in triton."
-_NO_LICM = "#llvm.loop_annotation<licm = <disable = true>>"
+_NO_LICM = "#llvm.loop_annotation<licm = #llvm.loop_licm<disable = true, versioningDisable = true>>"
 _ZERO, _ONE = constexpr(0), constexpr(1)
 
 
