@@ -90,9 +90,15 @@ void Lower::storeShared(IrValue *ptr, llvm::ArrayRef<IrValue *> e) {
   unsigned bits = e[0]->getType()->getPrimitiveSizeInBits();
   IrValue *v = e[0];
   if (e.size() > 1) {
-    v = llvm::PoisonValue::get(llvm::FixedVectorType::get(e[0]->getType(), e.size()));
-    for (unsigned i = 0; i < e.size(); ++i) v = b.CreateInsertElement(v, e[i], (uint64_t)i);
-    if (bits < 32 && bits * e.size() >= 32)
+    Regs words; // those that the elements were taken from
+    unsigned per = bits < 32 ? 32 / bits : 1;
+    for (unsigned i = 0; bits < 32 && i + per <= e.size(); i += per)
+      if (IrValue *w = wordOf(e.slice(i, per))) words.push_back(w);
+    bool whole = !words.empty() && words.size() * per == e.size();
+    if (!whole) words.assign(e.begin(), e.end());
+    v = llvm::PoisonValue::get(llvm::FixedVectorType::get(words[0]->getType(), words.size()));
+    for (unsigned i = 0; i < words.size(); ++i) v = b.CreateInsertElement(v, words[i], (uint64_t)i);
+    if (!whole && bits < 32 && bits * e.size() >= 32)
       v = b.CreateBitCast(v, llvm::FixedVectorType::get(b.getInt32Ty(), bits * e.size() / 32));
   }
   b.CreateAlignedStore(v, ptr, llvm::Align(bits / 8 * e.size()));

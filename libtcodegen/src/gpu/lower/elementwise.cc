@@ -2,10 +2,12 @@
 // Elementwise operations: one scalar meaning, applied to every register. Narrow floats are computed in f32 and
 // rounded after every operation. Registers with equal operands (repeated elements) share the result.
 #include "lower.hh"
+#include "matrix.hh"
 #include "analysis/axis_info.hh"
 #include "lower/scalar_ops.hh"
 #include "target/cpu/convert.hh"
 #include "target/cpu/math.hh"
+#include <array>
 
 namespace tcodegen::gpu {
 using namespace tir;
@@ -304,6 +306,45 @@ uint64_t Lower::alikeBits(tir::Value *v) {
   return bits;
 }
 
+/// Two at a time: f32 to 16 bits, so that the pair stays in one register of the machine for as long as it lives, and
+/// sums and products of halves (rounded once, as by way of f32: that has more than twice the digits).
+bool Lower::lowerPairs(Op *op, TirType from, TirType to) {
+  bool adds = op->is(Opcode::arith_addf) || op->is(Opcode::arith_subf) || op->is(Opcode::arith_mulf);
+  if (adds && to->isFloat(FloatKind::F16)) {
+    const Regs &x = regs(op->operand(0)), &y = regs(op->operand(1));
+    if (failed() || x.size() < 2 || x.size() != y.size()) return false;
+    llvm::Type *pair = llvm::FixedVectorType::get(b.getHalfTy(), 2);
+    std::map<std::array<IrValue *, 4>, IrValue *> done;
+    Regs out;
+    for (size_t i = 0; i < x.size(); i += 2) {
+      IrValue *&r = done[{x[i], x[i + 1], y[i], y[i + 1]}];
+      if (!r) {
+        IrValue *v = b.CreateBitCast(packWord(*this, x, i, {1}, 16), pair), *w = b.CreateBitCast(packWord(*this, y, i, {1}, 16), pair);
+        r = op->is(Opcode::arith_addf) ? b.CreateFAdd(v, w) : op->is(Opcode::arith_subf) ? b.CreateFSub(v, w) : b.CreateFMul(v, w);
+      }
+      for (uint64_t k = 0; k < 2; ++k) out.push_back(b.CreateExtractElement(r, k));
+    }
+    set(op->result(), out);
+    return true;
+  }
+  bool casts = op->is(Opcode::arith_truncf) || op->is(Opcode::tt_fp_to_fp);
+  if (!casts || !from->isFloat(FloatKind::F32) || !(to->isFloat(FloatKind::F16) || to->isFloat(FloatKind::BF16))) return false;
+  const Regs &x = regs(op->operand(0));
+  if (failed() || x.size() < 2) return false;
+  Attr r = op->attr("rounding");
+  bool rtz = op->is(Opcode::tt_fp_to_fp) && r && r->ival == 0;
+  std::string name = std::string("tessera.cvt.f32x2.") + floatText(to) + (rtz ? "x2.rtz" : "x2");
+  std::map<std::pair<IrValue *, IrValue *>, IrValue *> done;
+  Regs out;
+  for (size_t i = 0; i < x.size(); i += 2) {
+    IrValue *&pair = done[{x[i], x[i + 1]}];
+    if (!pair) pair = b.CreateBitCast(prim(name, b.getInt32Ty(), {x[i], x[i + 1]}), llvm::FixedVectorType::get(b.getInt16Ty(), 2));
+    for (uint64_t k = 0; k < 2; ++k) out.push_back(fromBits(b.CreateExtractElement(pair, k), to));
+  }
+  set(op->result(), out);
+  return true;
+}
+
 bool Lower::lowerElementwise(Op *op) {
   if (!op->info().has(TraitElementwise) || !op->numResults() || op->nregs) return false;
   bool tile = op->result()->type->isTensor();
@@ -320,6 +361,7 @@ bool Lower::lowerElementwise(Op *op) {
     }
     operands.push_back(&r);
   }
+  if (tile && op->numOperands() && lowerPairs(op, from[0], op->result()->type->scalar())) return true;
   for (unsigned k = 0; k < op->numResults(); ++k) {
     TirType to = op->result(k)->type->scalar();
     Regs out;

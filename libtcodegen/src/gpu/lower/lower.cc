@@ -3,6 +3,7 @@
 #include "lower.hh"
 #include "analysis/axis_info.hh"
 #include "lower_kernel.hh"
+#include "matrix.hh"
 #include <cstdarg>
 
 namespace tcodegen::gpu {
@@ -54,8 +55,11 @@ void Lower::set(Value *v, Regs r) { values[v] = std::move(r); }
 static bool isToken(Type t) { return t->kind == TypeKind::Opaque; }
 static bool isMemDesc(Type t) { return t->kind == TypeKind::MemDesc; }
 
+/// Tiles of 16-bit floats go from block to block in pairs: a half alone takes a whole register of the machine.
+bool Lower::paired(Type t) { return t->isTensor() && t->elem->isFloat() && t->elem->width == 16 && regCount(t) > 1; }
+
 unsigned Lower::flatCount(Type t) {
-  if (t->isTensor()) return regCount(t);
+  if (t->isTensor()) return paired(t) ? regCount(t) / 2 : regCount(t);
   return isToken(t) ? 0 : 1;
 }
 
@@ -66,7 +70,9 @@ void Lower::flatten(Value *v, Regs &to) {
     return;
   }
   const Regs &r = regs(v);
-  to.append(r.begin(), r.end());
+  if (!paired(v->type)) to.append(r.begin(), r.end());
+  else
+    for (size_t i = 0; i + 1 < r.size(); i += 2) to.push_back(packWord(*this, r, i, {1}, 16));
 }
 
 void Lower::unflatten(Value *v, llvm::ArrayRef<llvm::Value *> flat, Value *like) {
@@ -77,7 +83,22 @@ void Lower::unflatten(Value *v, llvm::ArrayRef<llvm::Value *> flat, Value *like)
     memdescs[v] = d;
     return;
   }
-  values[v] = Regs(flat.begin(), flat.end());
+  if (!paired(v->type)) {
+    values[v] = Regs(flat.begin(), flat.end());
+    return;
+  }
+  Regs r;
+  for (llvm::Value *word : flat) {
+    llvm::Value *pair = b.CreateBitCast(word, llvm::FixedVectorType::get(b.getInt16Ty(), 2));
+    for (uint64_t i = 0; i < 2; ++i) r.push_back(fromBits(b.CreateExtractElement(pair, i), v->type->elem));
+  }
+  values[v] = r;
+}
+
+void Lower::rename(Value *to, Value *from) {
+  if (isToken(from->type)) return;
+  if (isMemDesc(from->type)) memdescs[to] = MemDesc(memdesc(from));
+  else values[to] = Regs(regs(from));
 }
 
 llvm::BasicBlock *Lower::block(const char *name) { return llvm::BasicBlock::Create(cx, name, fn); }
@@ -208,11 +229,8 @@ void Lower::lowerWhile(Op *op) {
   Op *condition = test->last;
   b.CreateCondBr(scalar(condition->operand(0)), inside, after);
   for (unsigned i = 0; i < op->numResults(); ++i) {
-    Value *v = condition->operand(i + 1);
-    Regs flat;
-    flatten(v, flat);
-    unflatten(body->arg(i), flat, v);
-    unflatten(op->result(i), flat, v);
+    rename(body->arg(i), condition->operand(i + 1));
+    rename(op->result(i), condition->operand(i + 1));
   }
   b.SetInsertPoint(inside);
   lowerBlock(body);
@@ -377,13 +395,16 @@ void Lower::startBlocks(Block *front) {
     b.SetInsertPoint(bb);
     Regs phis;
     for (unsigned i = 0; i < blk->numArgs(); ++i) {
-      Value *v = blk->arg(i);
-      if (isMemDesc(v->type)) return fail(Code::UNSUPPORTED, func, "not implemented: shared buffers as block arguments");
-      unsigned k = flatCount(v->type);
-      Regs mine;
-      for (unsigned r = 0; r < k; ++r) mine.push_back(b.CreatePHI(regType(v->type->scalar()), 2));
-      phis.append(mine.begin(), mine.end());
-      if (k) values[v] = mine;
+      Type t = blk->arg(i)->type;
+      if (isMemDesc(t)) return fail(Code::UNSUPPORTED, func, "not implemented: shared buffers as block arguments");
+      llvm::Type *flat = paired(t) ? b.getInt32Ty() : regType(t->scalar());
+      for (unsigned r = 0, k = flatCount(t); r < k; ++r) phis.push_back(b.CreatePHI(flat, 2));
+    }
+    unsigned at = 0;
+    for (unsigned i = 0; i < blk->numArgs(); ++i) {
+      unsigned k = flatCount(blk->arg(i)->type);
+      unflatten(blk->arg(i), llvm::ArrayRef(phis).slice(at, k), nullptr);
+      at += k;
     }
     cfgPhis[blk] = phis;
   }

@@ -141,6 +141,9 @@ private:
   /// Register lists of values as one flat list, and the values set from one (phis).
   void flatten(tir::Value *v, Regs &out);
   unsigned flatCount(tir::Type t);
+  bool paired(tir::Type t);
+  void rename(tir::Value *to, tir::Value *from);
+  bool lowerPairs(tir::Op *op, tir::Type from, tir::Type to);
   void unflatten(tir::Value *v, llvm::ArrayRef<llvm::Value *> flat, tir::Value *like);
   llvm::BasicBlock *block(const char *name);
   std::unordered_map<const tir::Value *, Regs> values;

@@ -9,6 +9,8 @@ namespace tcodegen::gpu {
 /// The instruction's name of an operand type ("f16", "tf32", "s8", "e4m3", …); null if there is none.
 const char *matrixTypeName(tir::Type elem);
 
+/// The i32 that the elements were taken apart from, in order; null if there is none.
+llvm::Value *wordOf(llvm::ArrayRef<llvm::Value *> elements);
 /// 2^masks.size() elements of one register: `regs[at ^ combination of masks]`, lowest mask first, as i32 (f64: double).
 /// Costs nothing where the elements were taken apart from one word before.
 llvm::Value *packWord(Lower &l, const Regs &regs, uint64_t at, const tir::Columns &masks, unsigned bits);

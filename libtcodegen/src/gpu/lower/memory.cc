@@ -2,6 +2,7 @@
 // Global memory: predicated vector loads and stores. Which registers make one access is read off the layout (register
 // bits that walk neighbouring elements) and the axis info of the pointers (neighbours in memory, aligned, one mask).
 #include "lower.hh"
+#include "matrix.hh"
 #include "analysis/axis_info.hh"
 #include <bit>
 
@@ -97,6 +98,15 @@ IrValue *packed(Lower &l, llvm::ArrayRef<IrValue *> elements, unsigned bits, Wor
     words.push_back(llvm::ConstantInt::get(l.b.getIntNTy(w.bits), word));
   }
   if (words.size() == w.count) return llvm::ConstantVector::get(words);
+  if (w.bits == 32 && bits < 32) { // words that were words before
+    IrValue *x = llvm::PoisonValue::get(type);
+    for (unsigned i = 0; i < w.count; ++i) {
+      IrValue *word = wordOf(elements.slice(i * per, per));
+      if (!word) break;
+      x = l.b.CreateInsertElement(x, word, (uint64_t)i);
+      if (i + 1 == w.count) return x;
+    }
+  }
   IrValue *x = llvm::PoisonValue::get(llvm::FixedVectorType::get(l.b.getIntNTy(bits), (unsigned)elements.size()));
   for (size_t k = 0; k < elements.size(); ++k) x = l.b.CreateInsertElement(x, l.toBits(elements[k], bits), (uint64_t)k);
   return l.b.CreateBitCast(x, type);

@@ -34,7 +34,8 @@ Value *throughBitcasts(Value *v) {
   return v;
 }
 
-/// The i32 that the elements were taken apart from, in order; null if there is none.
+} // namespace
+
 Value *wordOf(ArrayRef<Value *> elements) {
   Value *vector = nullptr;
   for (unsigned i = 0; i < elements.size(); ++i) {
@@ -47,8 +48,6 @@ Value *wordOf(ArrayRef<Value *> elements) {
   Value *word = throughBitcasts(vector);
   return word->getType()->isIntegerTy(32) ? word : nullptr;
 }
-
-} // namespace
 
 Value *packWord(Lower &l, const Regs &regs, uint64_t at, const tir::Columns &masks, unsigned bits) {
   if (masks.empty()) {
