@@ -374,11 +374,14 @@ unsigned scratchBytes(const Op *op) {
     Type t = op->operand(0)->type;
     LinearLayout s = scanLayout(t->shape, (unsigned)op->intAttr("axis"), 1u << l->inBits(Dim::Warp));
     unsigned move = 0, meet = 0;
-    unsigned rest = s.dropOut((unsigned)op->intAttr("axis")).outBits();
+    LinearLayout without = s.dropOut((unsigned)op->intAttr("axis"));
+    unsigned rest = without.outBits(), across = 0; // bits of the warp's number that move along the axis
+    Columns all = s.columnsOf(Dim::Warp), others = without.columnsOf(Dim::Warp);
+    for (size_t i = 0; i < all.size(); ++i) across += all[i] && !others[i];
     for (unsigned i = 0; i < op->numOperands(); ++i) {
       Type e = op->operand(i)->type;
       move = std::max({move, exchange(*l, s, e), exchange(s, *l, e)});
-      meet += align16(storedBits(e) / 8 << (rest + s.inBits(Dim::Warp)));
+      if (across) meet += align16(storedBits(e) / 8 << (rest + across));
     }
     return std::max(move, meet);
   }

@@ -185,7 +185,7 @@ void Lower::lowerScan(Op *op) {
     IrValue *base = scratch(op);
     IrValue *wpos = b.CreateAnd(warp(), b.getInt32(warps - 1));
     Access a;
-    unsigned extra = s.inBits(Dim::Warp);
+    unsigned extra = warpBits;
     Columns rr = rest.columnsOf(Dim::Register);
     for (size_t i = regBits; i < rr.size(); ++i) a.reg.push_back(rr[i] << extra);
     for (uint64_t c : rest.columnsOf(Dim::Lane)) a.lane.push_back(c << extra);
