@@ -6,13 +6,14 @@
                             [--keep FOLDER] [--cuda 80,90a]
 
 A case is a function of its seed. --keep writes the programs that fail; --cuda also compiles every program for these
-architectures (the PTX is assembled if an assembler is found).
+architectures (assembled where ptxas is found).
 """
 import argparse
 import concurrent.futures
 import os
 import pathlib
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -126,7 +127,8 @@ def shape_of(rng, ranks=(1, 2, 3), most=4096, least=1):
 def combiner(rng, elem):
     """Types of one element, text of the region for a reduction or scan (associative; commutative for the first two kinds)."""
     f = elem in FLOATS
-    name = rng.choice(["arith.addf", "arith.minimumf", "arith.maxnumf", "arith.maximumf"] if f else
+    # sums of narrow floats depend on their order beyond any tolerance
+    name = rng.choice((["arith.addf"] if elem in ("f32", "f64") else []) + ["arith.minimumf", "arith.maxnumf", "arith.maximumf"] if f else
                       ["arith.andi", "arith.ori", "arith.xori"] if elem == "i1" else
                       ["arith.addi", "arith.muli", "arith.minsi", "arith.maxui", "arith.xori", "arith.andi"])
     return name
@@ -293,7 +295,7 @@ def atomic_case(k, rng):
     n = count(shape)
     sem, scope = rng.choice(["relaxed", "acquire", "release", "acq_rel"]), rng.choice(["gpu", "cta", "sys"])
     many = kind not in ("exch",) and not (f and kind == "fadd" and elem in ("f16", "bf16")) and rng.random() < 0.5
-    base = k.param(elem, f"rand:{elem}[{n}]:inout" if False else f"rand:{elem}[{n}]")
+    base = k.param(elem, f"rand:{elem}[{n}]")
     if scalar:
         src = k.param(elem, f"rand:{elem}[1]")
         v = k.op(f"tt.load {src} : !tt.ptr<{elem}>")
@@ -472,7 +474,7 @@ def descriptor_case(k, rng):
     src, dst = k.param(elem + " {tt.divisibility = 16 : i32}", f"rand:{elem}[{rows * cols}]"), None
     k.params[-1] = f"%a0: !tt.ptr<{elem}> {{tt.divisibility = 16 : i32}}"
     k.params.append(f"%a1: !tt.ptr<{elem}> {{tt.divisibility = 16 : i32}}")
-    k.args.append(f"out:{elem}[{rows * cols}]" if True else "")
+    k.args.append(f"out:{elem}[{rows * cols}]")
     dst = "%a1"
     r, c = k.const(rows, "i32"), k.const(cols, "i32")
     st, one = k.const(cols, "i64"), k.const(1, "i64")
@@ -618,7 +620,7 @@ def run(a, name, seed):
     state = "agree" if code == 0 else "refused" if "not implemented" in out else "FAILED"
     if state == "agree":
         for arch in filter(None, a.cuda.split(",")):
-            code, out = call([a.tessera, "compile", f.name, "--target", f"cuda:{arch}", "--emit", "cubin", "-o", os.devnull, "--no-cache"])
+            code, out = call([a.tessera, "compile", f.name, "--target", f"cuda:{arch}", "--emit", "cubin" if shutil.which("ptxas") else "ptx", "-o", os.devnull, "--no-cache"])
             if code:
                 state = "refused" if "not implemented" in out else "FAILED"
                 out = f"cuda:{arch}: " + out
