@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -11,11 +12,14 @@ TITLE = "times beside Triton and PyTorch where installed: vector add, softmax, l
 
 def peers_here():
     code = "import torch, triton; assert torch.cuda.is_available(); print(torch.__version__, triton.__version__)"
-    try:
-        r = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
-    except subprocess.TimeoutExpired:
-        return ""
-    return r.stdout.strip() if r.returncode == 0 else ""
+    for python in dict.fromkeys([sys.executable, shutil.which("python3")]):
+        try:
+            r = subprocess.run([python, "-c", code], capture_output=True, text=True, timeout=120)
+        except (subprocess.TimeoutExpired, OSError):
+            continue
+        if r.returncode == 0:
+            return python, r.stdout.strip()
+    return None, ""
 
 
 def rate(row, ms):
@@ -25,12 +29,12 @@ def rate(row, ms):
     return f"{per_second / 1e12:.2f} TB/s" if row["unit"] == "bytes" else f"{per_second / 1e12:.0f} TFLOP/s"
 
 
-def with_peers(kit):
+def with_peers(kit, python):
     out = kit.out / "bench.json"
     keep = kit.work / "bench"
     env = {"PYTHONPATH": os.pathsep.join([str(core.HERE.parent), os.environ.get("PYTHONPATH", "")]), "PYTHONUNBUFFERED": "1",
            "TRITON_CACHE_DIR": str(kit.work / "triton")}
-    code, text = kit.call([sys.executable, "-m", "kit.peers", "--tessera", kit.tessera, "--out", out, "--only", kit.a.only, "--keep", keep,
+    code, text = kit.call([python, "-m", "kit.peers", "--tessera", kit.tessera, "--out", out, "--only", kit.a.only, "--keep", keep,
                            "--seconds", max(30, kit.left() - 60)], kit.left() - 5, env)
     kit.log(f"--- kit.peers: exit {code}\n{text[-20000:]}")
     if not out.exists():
@@ -41,17 +45,17 @@ def with_peers(kit):
     done = set()
     rows = whole["rows"]
     for r in rows:
+        more = {k: v for k, v in r.items() if k not in ("name", "variants", "error")}
         if "not_run" in r:
             kit.row(r["name"], core.NOT_RUN, r["not_run"])
         elif "ours_ms" not in r:
             kit.row(r["name"], core.FAILED, r.get("error", "?"))
         elif r["difference"] > 2e-2:
-            kit.row(r["name"], core.FAILED, f"results differ from Triton's: relative error {r['difference']:.3g}", **r)
+            kit.row(r["name"], core.FAILED, f"results differ from Triton's: relative error {r['difference']:.3g}", **more)
         else:
             done.add(r["name"])
             met = r["goal"] is None or r["ratio"] <= r["goal"]
-            kit.row(r["name"], core.GOOD, "" if met else f"ratio {r['ratio']:.3f}, goal {r['goal']}", met=met,
-                    **{k: v for k, v in r.items() if k not in ("name", "variants")})
+            kit.row(r["name"], core.GOOD, "" if met else f"ratio {r['ratio']:.3f}, goal {r['goal']}", met=met, **more)
     if code:
         kit.row("peers", core.FAILED, f"exit {code}: {text.strip()[-300:]}")
     kit.notes["tables"].append(f"\nbench on {whole['gpu']}: Triton {whole['triton']}, PyTorch {whole['torch']}; medians, L2 flushed\n" + core.table(
@@ -59,7 +63,8 @@ def with_peers(kit):
             ("kernel", "name"), ("ours us", lambda r: r.get("ours_ms") and r["ours_ms"] * 1e3), ("rate", lambda r: rate(r, r.get("ours_ms"))),
             ("Triton us", lambda r: r["triton_ms"] * 1e3), ("rate", lambda r: rate(r, r["triton_ms"])),
             ("PyTorch us", lambda r: r["torch_ms"] * 1e3), ("ratio", lambda r: f"{r['ratio']:.3f}" if "ratio" in r else None),
-            ("goal", "goal"), ("same variant", lambda r: f"{r['ratio_same_variant']:.3f}" if r.get("ratio_same_variant") else None),
+            ("goal", "goal"), ("met", lambda r: None if not r.get("goal") or "ratio" not in r else "yes" if r["ratio"] <= r["goal"] else "NO"),
+            ("same variant", lambda r: f"{r['ratio_same_variant']:.3f}" if r.get("ratio_same_variant") else None),
             ("ours best", lambda r: (r.get("ours_best") or "").replace("'", "")), ("Triton best", lambda r: r["triton_best"].replace("'", ""))]))
     return done
 
@@ -116,10 +121,10 @@ def alone(kit, done):
 def run(kit):
     done = set()
     if not kit.emulated:
-        found = peers_here()
-        kit.say(f"torch and triton {found}" if found else "no torch with a device and triton here: Tessera is measured alone")
-        if found:
-            done = with_peers(kit)
+        python, versions = peers_here()
+        kit.say(f"torch and triton {versions}" if python else "no torch with a device and triton here: Tessera is measured alone")
+        if python:
+            done = with_peers(kit, python)
     alone(kit, done)
     if not kit.emulated and not any(r["part"] == "driver" and r["name"] == "launch" for r in kit.rows):
         test = part_driver.program(kit)

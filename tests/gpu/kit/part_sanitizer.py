@@ -17,7 +17,8 @@ def chosen(kit):
         if part == "norms":
             found += [c for c in part_norms.cases(kit, small=True) if c.warps in (4,)]
         elif part == "matrix":
-            found += part_matrix.cases(kit, warps=(2, 4), stages=(3,), sizes=[(64, 64, 64, True)], kinds=("f16", "tf32", "int8", "e4m3"))
+            found += [c for c in part_matrix.cases(kit, warps=(2, 4), stages=(3,), sizes=[(64, 64, 64, True)],
+                                                   kinds=("f16", "tf32", "int8", "e4m3")) if c.more["order"] in ("nn", "tt")]
         elif part == "layouts":
             found += part_layouts.cases(kit, 12)
         elif part == "run":
