@@ -203,11 +203,23 @@ Status allocateShared(Module &m, Op *kernel, ScratchBytes scratch, uint64_t limi
   Buffers buffers(kernel, scratch);
   std::vector<LiveRange> live = liveRanges(kernel, buffers);
   std::vector<PackItem> items;
-  for (size_t i = 0; i < buffers.list.size(); ++i) {
-    const Buffer &b = buffers.list[i];
-    items.push_back({live[i], b.bytes, b.align, 0});
-  }
-  uint64_t total = packIntervals(items);
+  // Small scratch (partial results of reductions) is not shared between operations: a place of its own costs little,
+  // and saves the barrier before its next use wherever another barrier lies between.
+  auto pack = [&](uint64_t own) {
+    items.clear();
+    for (size_t i = 0; i < buffers.list.size(); ++i) {
+      const Buffer &b = buffers.list[i];
+      PackItem item{live[i], b.bytes, b.align, 0};
+      if (b.scratch && b.bytes <= 1024 && b.bytes <= own) {
+        own -= b.bytes;
+        for (const LiveRange &l : live) item.live.first = std::min(item.live.first, l.first), item.live.last = std::max(item.live.last, l.last);
+      }
+      items.push_back(item);
+    }
+    return packIntervals(items);
+  };
+  uint64_t total = pack(4096);
+  if (total > limit) total = pack(0);
   if (total > limit) {
     const Buffer *largest = nullptr;
     for (const Buffer &b : buffers.list)
