@@ -39,7 +39,9 @@ class _ParsedModule:
     self.module = module
 
   def str_nodebug(self):
-    return self.module.text(locations=False)
+    """Without locations, hence without the names of Python's variables, which are kept there."""
+    from tessera.compiler.builder import Module
+    return Module.load(self.module.bytecode(debug=False)).text(locations=False)
 
   def __str__(self):
     return self.module.text()
