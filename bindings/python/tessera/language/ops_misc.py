@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Functions of the language that state facts, check, print, and call outside code."""
 import builtins as _py
-import string
 
 from .base import _unwrap_if_constexpr, builtin, constexpr
 from .values import tensor, tuple
@@ -14,12 +13,12 @@ def debug_barrier(_semantic=None):
 
 
 def _fact_values(values):
-    values = [values] if isinstance(values, (constexpr, int)) else list(values)
+    values = list(values) if isinstance(values, (list, _py.tuple, tuple)) else [values]
     for i, v in enumerate(values):
         if not isinstance(v, (constexpr, int)):
             raise TypeError(f"values element {i} must have type `constexpr`")
         if not isinstance(_unwrap_if_constexpr(v), int):
-            raise TypeError(f"values element {i} must have type `constexpr[int]`, got `constexpr[{type(v.value)}]")
+            raise TypeError(f"values element {i} must have type `constexpr[int]`, got `constexpr[{type(v.value)}]`")
     return [_unwrap_if_constexpr(v) for v in values]
 
 
@@ -62,7 +61,7 @@ def device_print(prefix, *args, hex=False, _semantic=None):
     """Prints values at run time, one line per element."""
     prefix = _unwrap_if_constexpr(prefix)
     assert isinstance(prefix, str), f"{prefix} is not string"
-    assert all(c in string.printable for c in prefix), f"{prefix} is not an ascii string"
+    assert prefix.isascii() and all(c.isprintable() or c.isspace() for c in prefix), f"{prefix} is not an ascii string"
     return _semantic.device_print(prefix, [_semantic.to_tensor(a) for a in args], _unwrap_if_constexpr(hex))
 
 

@@ -196,12 +196,18 @@ class dtype(base_type):
     def cache_key_part(self):
         return self.name
 
+    _mangled = None
+
     def mangle(self):
+        text = self._mangled
+        if text is None:
+            text = self._mangled = self._mangle()
+        return text
+
+    def _mangle(self):
         if self._int:
             return f"{'i' if self._signed else 'u'}{self.int_bitwidth}"
-        if self._float:
-            return str(self)
-        return "V"
+        return self.name if self._float else "V"
 
     # ---- IR
 
@@ -270,7 +276,7 @@ class pointer_type(dtype):
     def __repr__(self):
         return self.name
 
-    def mangle(self):
+    def _mangle(self):
         return f"P{self.element_ty.mangle()}"
 
     def _make_ir(self, builder):
@@ -345,7 +351,7 @@ class block_type(dtype):
     def __repr__(self):
         return self.name
 
-    def mangle(self):
+    def _mangle(self):
         return f"{self.element_ty.mangle()}S{'_'.join(map(str, self._shape))}S"
 
     def _make_ir(self, builder):
