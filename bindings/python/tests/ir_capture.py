@@ -17,6 +17,7 @@ if SIDE == "tessera":
     import tessera.triton.install  # noqa: F401
 
 import triton  # noqa: E402
+from ir_options import OPTIONS, min_dot_size  # noqa: E402
 
 if SIDE == "tessera":  # names of the package that the front end needs, whether the package has them yet or not
     from tessera.language import core as _core
@@ -27,20 +28,9 @@ if SIDE == "tessera":  # names of the package that the front end needs, whether 
             setattr(triton, _name, _value)
 
 TARGET = ("cuda", 90, 32)
-OPTIONS = {"num_warps": 4, "num_ctas": 1, "num_stages": 3, "warp_size": 32, "maxnreg": None, "debug": False,
-           "sanitize_overflow": True, "supported_fp8_dtypes": ("fp8e4nv", "fp8e4b15", "fp8e5"),
-           "deprecated_fp8_dot_operand_dtypes": ("fp8e4b15",), "default_dot_input_precision": "tf32",
-           "allowed_dot_input_precisions": ("tf32", "tf32x3", "ieee", "bf16x3", "bf16x6"), "backend_name": "cuda",
-           "max_num_imprecise_acc_default": 2 ** 30, "enable_fp_fusion": True, "arch": "sm90", "extern_libs": (),
-           "instrumentation_mode": ""}
-
 
 class Captured(BaseException):
     """Ends a test at its first kernel: what follows would need the kernel's results."""
-
-
-def _min_dot_size(lhs, rhs):
-    return (1, 1, {8: 32, 16: 16, 32: 8, 64: 4}.get(lhs.scalar.primitive_bitwidth, 16))
 
 
 def _front_end_triton(fn, args, kwargs, given):
@@ -100,7 +90,7 @@ def _front_end_tessera(fn, args, kwargs, given):
         module_map["tessera.language.extra.libdevice"] = libdevice
     except ImportError:
         pass
-    module = generate(fn, signature, constexprs, attrs, options, {"min_dot_size": _min_dot_size}, module_map)
+    module = generate(fn, signature, constexprs, attrs, options, {"min_dot_size": min_dot_size}, module_map)
     text = module.text(locations=False)
     module.close()
     return signature, text
