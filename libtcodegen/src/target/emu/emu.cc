@@ -175,7 +175,6 @@ Status emitEmuImage(Module &module, std::string_view kernel, tko::Object &object
     if (!text.ok()) return text.status;
     *options.assembly = std::move(text.value);
   }
-  if (getenv("DUMPX")) fputs(print_llir(module).c_str(), stderr);
   auto code = emit_object(module, target.value, emit);
   if (!code.ok()) return code.status;
   auto image = link_image(code.value, entry_name, /*emulator=*/true);
