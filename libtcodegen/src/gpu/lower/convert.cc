@@ -260,11 +260,6 @@ Regs Lower::convert(Op *op, const Regs &r, const LinearLayout &from, const Linea
 
 // ---- operations ------------------------------------------------------------------------------------------------------
 
-static bool commonVector(Type elem, const Access &a, unsigned bits, unsigned log) {
-  (void)elem;
-  return (bits << log) >= 32 && !a.reg.empty();
-}
-
 bool Lower::lowerShared(Op *op) {
   switch (op->code) {
   case Opcode::ttg_convert_layout:
@@ -353,26 +348,42 @@ bool Lower::lowerShared(Op *op) {
     unsigned limit = 0;
     while (limit < v.log && (int64_t(2) << limit) <= op->intAttr("contiguity", 1)) ++limit;
     v.log = limit;
-    if (!commonVector(ptr->type, a, bits, v.log)) return unsupported(op, "copies of fewer than 4 bytes"), true;
-    if (other) {
-      const Regs &o = regs(other);
-      for (IrValue *x : o) {
-        auto *c = llvm::dyn_cast<llvm::Constant>(x);
-        if (!c || !c->isNullValue()) return unsupported(op, "a fill value other than 0"), true;
-      }
+    // What cp.async cannot do is done at once: fewer than 4 bytes, something else than zeros where the mask is off.
+    bool plain = (bits << v.log) < 32;
+    Regs fill = other && mask ? regs(other) : Regs{};
+    for (IrValue *x : fill) {
+      auto *c = llvm::dyn_cast<llvm::Constant>(x);
+      plain = plain || !c || !c->isNullValue();
     }
     const Regs &p = regs(ptr);
     Regs mk = mask ? regs(mask) : Regs{};
     unsigned elems = 1u << v.log, bytes = elems * bits / 8;
     IrValue *owner = isOwner(l);
     std::string name = std::string("tessera.cp.async.") + (bytes == 16 ? "cg." : "ca.") + std::to_string(bytes);
+    unsigned total = bits * elems, word = std::max(bits, std::min(32u, total));
+    if (plain) name = "tessera.ld.global.v" + std::to_string(total / word) + ".b" + std::to_string(word);
     auto all = [&] {
       Addresses at(*this, d.base, a, d.shift, bits);
       std::map<uint64_t, bool> seen;
       for (unsigned i = 0; i < p.size(); ++i) {
         uint64_t off = gf2::apply(a.reg, i) ^ d.shift;
         if (off & (elems - 1) || !seen.try_emplace(off, true).second) continue;
-        prim(name, b.getVoidTy(), {at.at(off * (bits / 8)), p[i], mask ? mk[i] : (IrValue *)b.getTrue()});
+        IrValue *to = at.at(off * (bits / 8)), *pred = mask ? mk[i] : (IrValue *)b.getTrue();
+        if (!plain) {
+          prim(name, b.getVoidTy(), {to, p[i], pred});
+          continue;
+        }
+        IrValue *x = prim(name, llvm::FixedVectorType::get(b.getIntNTy(word), total / word), {p[i], pred});
+        x = b.CreateBitCast(x, llvm::FixedVectorType::get(bitsType(bits), elems));
+        std::map<uint64_t, unsigned> place; // element of the access → register
+        for (unsigned r = 0; r < p.size(); ++r) place.try_emplace(gf2::apply(a.reg, r) ^ d.shift, r);
+        Regs stored;
+        for (unsigned k = 0; k < elems; ++k) {
+          IrValue *e = b.CreateExtractElement(x, (uint64_t)k);
+          IrValue *o = fill.empty() ? (IrValue *)llvm::Constant::getNullValue(e->getType()) : toBits(fill[place[off + k]], bits);
+          stored.push_back(mask ? b.CreateSelect(pred, e, o) : e);
+        }
+        storeShared(to, stored);
       }
     };
     if (owner) ifThen(owner, all);

@@ -132,6 +132,11 @@ struct Phis {
 };
 } // namespace
 
+/// Where two views become one value, they have to lie in their buffers alike: only the base is carried.
+void Lower::sameShift(Op *op, Value *a, Value *b) {
+  if (isMemDesc(a->type) && memdesc(a).shift != memdesc(b).shift) unsupported(op, "different parts of buffers in one value");
+}
+
 void Lower::lowerFor(Op *op) {
   Block *body = op->region(0)->front();
   Op *yield = body->last;
@@ -166,7 +171,10 @@ void Lower::lowerFor(Op *op) {
   lowerBlock(body);
   if (failed()) return;
   Regs next;
-  for (unsigned i = 0; i < n; ++i) flatten(yield->operand(i), next);
+  for (unsigned i = 0; i < n; ++i) {
+    sameShift(op, yield->operand(i), op->operand(3 + i));
+    flatten(yield->operand(i), next);
+  }
   llvm::Value *inc = b.CreateAdd(iv, step, "", isUnsigned, !isUnsigned);
   iv->addIncoming(inc, b.GetInsertBlock());
   p.incoming(next, b.GetInsertBlock());
@@ -188,7 +196,10 @@ void Lower::lowerIf(Op *op) {
     if (r && !r->empty()) {
       lowerBlock(r->front());
       if (failed()) return;
-      for (unsigned i = 0; i < n; ++i) flatten(r->front()->last->operand(i), flat);
+      for (unsigned i = 0; i < n; ++i) {
+        sameShift(op, r->front()->last->operand(i), op->region(0)->front()->last->operand(i));
+        flatten(r->front()->last->operand(i), flat);
+      }
     }
     llvm::BasicBlock *end = b.GetInsertBlock();
     b.CreateBr(cont);
@@ -236,7 +247,10 @@ void Lower::lowerWhile(Op *op) {
   lowerBlock(body);
   if (failed()) return;
   Regs next;
-  for (unsigned i = 0; i < body->last->numOperands(); ++i) flatten(body->last->operand(i), next);
+  for (unsigned i = 0; i < body->last->numOperands(); ++i) {
+    sameShift(op, body->last->operand(i), op->operand(i));
+    flatten(body->last->operand(i), next);
+  }
   p.incoming(next, b.GetInsertBlock());
   b.CreateBr(header);
   b.SetInsertPoint(after);
@@ -245,7 +259,11 @@ void Lower::lowerWhile(Op *op) {
 void Lower::lowerBranch(Op *op) {
   auto pass = [&](Block *to, unsigned first, unsigned count) {
     Regs flat;
-    for (unsigned i = 0; i < count; ++i) flatten(op->operand(first + i), flat);
+    for (unsigned i = 0; i < count; ++i) {
+      Value *v = op->operand(first + i);
+      if (isMemDesc(v->type) && memdesc(v).shift) return unsupported(op, "a part of a buffer that a branch hands on");
+      flatten(v, flat);
+    }
     Regs &phis = cfgPhis[to];
     for (size_t i = 0; i < flat.size(); ++i) llvm::cast<llvm::PHINode>(phis[i])->addIncoming(flat[i], b.GetInsertBlock());
   };
@@ -396,8 +414,7 @@ void Lower::startBlocks(Block *front) {
     Regs phis;
     for (unsigned i = 0; i < blk->numArgs(); ++i) {
       Type t = blk->arg(i)->type;
-      if (isMemDesc(t)) return fail(Code::UNSUPPORTED, func, "not implemented: shared buffers as block arguments");
-      llvm::Type *flat = paired(t) ? b.getInt32Ty() : regType(t->scalar());
+      llvm::Type *flat = isMemDesc(t) ? (llvm::Type *)b.getPtrTy(3) : paired(t) ? b.getInt32Ty() : regType(t->scalar());
       for (unsigned r = 0, k = flatCount(t); r < k; ++r) phis.push_back(b.CreatePHI(flat, 2));
     }
     unsigned at = 0;

@@ -141,6 +141,7 @@ private:
   /// Register lists of values as one flat list, and the values set from one (phis).
   void flatten(tir::Value *v, Regs &out);
   unsigned flatCount(tir::Type t);
+  void sameShift(tir::Op *op, tir::Value *a, tir::Value *b);
   bool paired(tir::Type t);
   void rename(tir::Value *to, tir::Value *from);
   bool lowerPairs(tir::Op *op, tir::Type from, tir::Type to);
