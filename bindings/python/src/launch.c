@@ -94,8 +94,7 @@ static int g_type_count;
 static uint64_t g_epoch = 1;
 static int g_hooks; /* somebody wants to see each launch */
 static PyObject *g_describe, *g_miss, *g_classify, *g_grid_sizes, *g_current_stream, *g_pointer;
-static PyObject *g_str_data_ptr, *g_str_dtype, *g_str_device, *g_str_base, *g_str_shape, *g_str_strides,
-    *g_str_block_shape, *g_str_stream, *g_str_value;
+static PyObject *g_str_base, *g_str_shape, *g_str_strides, *g_str_block_shape, *g_str_stream, *g_str_padding, *g_str_zero, *g_str_round;
 static PyTypeObject *g_plan_type, *g_call_type;
 
 static int load_runtime(void) {
@@ -509,7 +508,21 @@ static int add_numbers(Call *c, PyObject *owner, PyObject *name, int as_words, P
   return result;
 }
 
+/* GO if an attribute is not there or has this value; SLOW: Python refuses it. */
+static int attribute_is(PyObject *v, PyObject *name, PyObject *wanted) {
+  PyObject *value = PyObject_GetAttr(v, name);
+  if (!value) {
+    PyErr_Clear();
+    return GO;
+  }
+  int same = value == wanted ? 1 : PyObject_RichCompareBool(value, wanted, Py_EQ);
+  Py_DECREF(value);
+  return same < 0 ? FAIL : same ? GO : SLOW;
+}
+
 static int add_descriptor(Call *c, PyObject *v) {
+  int plain = attribute_is(v, g_str_padding, g_str_zero) || attribute_is(v, g_str_round, Py_False);
+  if (plain != GO) return SLOW;
   PyObject *base = PyObject_GetAttr(v, g_str_base);
   if (!base) return FAIL;
   const TypeRow *row = row_of(Py_TYPE(base));
@@ -1536,9 +1549,9 @@ static int module_exec(PyObject *module) {
   static const struct {
     PyObject **cell;
     const char *text;
-  } names[] = {{&g_str_data_ptr, "data_ptr"}, {&g_str_dtype, "dtype"},     {&g_str_device, "device"},
-               {&g_str_base, "base"},         {&g_str_shape, "shape"},     {&g_str_strides, "strides"},
-               {&g_str_block_shape, "block_shape"}, {&g_str_stream, "stream"}, {&g_str_value, "value"}};
+  } names[] = {{&g_str_base, "base"},       {&g_str_shape, "shape"},   {&g_str_strides, "strides"},
+               {&g_str_block_shape, "block_shape"}, {&g_str_stream, "stream"}, {&g_str_padding, "padding"},
+               {&g_str_zero, "zero"},       {&g_str_round, "round_f32_to_tf32"}};
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
     if (!(*names[i].cell = PyUnicode_InternFromString(names[i].text))) return -1;
   PyObject *function = PyType_FromModuleAndSpec(module, &function_spec, NULL);

@@ -207,7 +207,7 @@ class CompileTimer:
 
   def end(self):
     from ..knobs import CompileTimes
-    return CompileTimes(self.initialization, self.stages, self._lap())
+    return CompileTimes(self.initialization, self.stages, self._lap() if self.stages else 0)
 
 
 class LazyDict:

@@ -124,6 +124,13 @@ def address_of(value):
   return found[0]
 
 
+def _f16(value):
+  try:
+    return struct.unpack("<H", struct.pack("<e", value))[0]
+  except OverflowError:  # rounds to an infinity
+    return 0x7c00 if value > 0 else 0xfc00
+
+
 def is_read_only(value):
   flags = getattr(value, "flags", None)
   return flags is not None and getattr(flags, "writeable", True) is False
@@ -163,16 +170,16 @@ class Plan:
           struct.pack_into("<Q", buffer, offset, address_of(value))
         elif kind in _INT_FORMATS:
           code, bits = _INT_FORMATS[kind]
-          number = value.__index__() if not isinstance(value, (bool, float)) else int(value)
+          number = value.__index__()
           struct.pack_into("<" + code, buffer, offset, number & (1 << bits) - 1)
         elif kind == F32:
-          struct.pack_into("<f", buffer, offset, _to_f32(float(value)))
+          struct.pack_into("<f", buffer, offset, _to_f32(value.__float__()))
         elif kind == F64:
-          struct.pack_into("<d", buffer, offset, float(value))
+          struct.pack_into("<d", buffer, offset, value.__float__())
         elif kind == F16:
-          struct.pack_into("<e", buffer, offset, float(value))
+          struct.pack_into("<H", buffer, offset, _f16(value.__float__()))
         elif kind == BF16:
-          struct.pack_into("<H", buffer, offset, _bf16(float(value)))
+          struct.pack_into("<H", buffer, offset, _bf16(value.__float__()))
         elif kind == TENSORDESC:
           rank = argument.rank
           struct.pack_into("<Q%dq" % (2 * rank), buffer, offset, address_of(value.base), *map(int, value.shape),

@@ -198,6 +198,9 @@ def specialize(value, is_const=False, specialize_value=True, align=True):
   block_shape = getattr(value, "block_shape", None)
   if block_shape is not None and hasattr(value, "base"):
     element = canonicalize_dtype(value.base.dtype)
+    if getattr(value, "padding", "zero") != "zero" or getattr(value, "round_f32_to_tf32", False):
+      raise NotImplementedError("not implemented: descriptors as arguments with padding=%r, round_f32_to_tf32=%r" %
+                                (value.padding, value.round_f32_to_tf32))
     layout = getattr(value, "layout", None)
     tail = "" if layout is None else ",%r" % (layout,)
     return ("tensordesc<%s%s%s>" % (element, list(block_shape), tail), None)
