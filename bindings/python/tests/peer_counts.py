@@ -15,7 +15,8 @@ triton/_internal_testing.py). It needs PyTorch and pytest. Failures are sorted:
     wrong       anything else: a result that differs, an error that should not be there
     crash, timeout
 
-Each test that ends is written at once, so a process that dies costs one test only.
+References that PyTorch computes as a product of 16-bit matrices on the CPU are computed in f64 instead: its own are less
+exact there than the tests' tolerances. Each test that ends is written at once, so a process that dies costs one test only.
 """
 import argparse
 import json
@@ -31,7 +32,9 @@ FILES = ["test_core", "test_standard", "test_random", "test_tuple", "test_fronte
 KINDS = ["passed", "skipped", "refused", "ir text", "rule", "internals", "device", "wrong", "crash", "timeout"]
 
 # Tests that assert what is documented to be different here: (file, function, part of the parameters) -> why.
-RULES = []
+RULES = [
+    ("test_core", "test_reduce", "-None-True", "3.9 refuses more full slices than dimensions: z_ptr[None, :] of a scalar"),
+]
 
 PLUGIN = '''
 import json, os, time
@@ -39,6 +42,16 @@ import pytest
 OUT = open(os.environ["TESSERA_COUNTS_OUT"], "a", buffering=1)
 DONE = set(json.load(open(os.environ["TESSERA_COUNTS_DONE"])))
 EVERY = int(os.environ["TESSERA_COUNTS_EVERY"])
+
+# PyTorch's product of 16-bit matrices on the CPU loses more than the tests' tolerance; as a reference it is done in f64.
+import torch
+_matmul = torch.matmul
+def _exact_matmul(a, b, **kwargs):
+  if a.dtype in (torch.float16, torch.bfloat16) and a.dtype == b.dtype and a.device.type == "cpu" and not kwargs:
+    return _matmul(a.double(), b.double()).to(a.dtype)
+  return _matmul(a, b, **kwargs)
+torch.matmul = _exact_matmul
+
 SHARD, SHARDS = (int(x) for x in os.environ["TESSERA_COUNTS_SHARD"].split("/"))
 
 def pytest_collection_modifyitems(config, items):
@@ -106,7 +119,9 @@ def classify(record, file):
 def run_file(python, peer, name, args, folder):
   out, done_file = os.path.join(folder, name + ".jsonl"), os.path.join(folder, name + ".done")
   open(out, "w").close()
-  path = os.path.join("test", "unit", "language", name + ".py")
+  folders = [os.path.join("test", "unit", kind) for kind in ("language", "runtime")]
+  place = next((f for f in folders if os.path.exists(os.path.join(peer, f, name + ".py"))), folders[0])
+  path = os.path.join(place, name + ".py")
   env = dict(os.environ, TESSERA_TRITON_PATH=os.path.join(peer, "triton"), TESSERA_COUNTS_OUT=out, PYTHONDONTWRITEBYTECODE="1",
              TESSERA_COUNTS_DONE=done_file, TESSERA_COUNTS_EVERY=str(args.every), TESSERA_COUNTS_SHARD=args.shard)
   env["PYTHONPATH"] = os.pathsep.join([folder] + [p for p in env.get("PYTHONPATH", "").split(os.pathsep) if p])
