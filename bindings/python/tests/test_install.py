@@ -52,7 +52,7 @@ class Install(unittest.TestCase):
         source = self.folder / "source"
         shutil.copytree(HERE.parent, source, ignore=shutil.ignore_patterns("__pycache__", "*.so", "build", "tests"))
         run([sys.executable, "-m", "pip", "install", "-q", "--no-build-isolation", "--no-deps", "--no-index",
-             "--target", self.folder / "site", source])
+             "--target", self.folder / "site", source], CFLAGS="-O0")
         package = self.folder / "site" / "tessera"
         missing = [path for path in (HERE.parent / "tessera").rglob("*.py")
                    if not (package / path.relative_to(HERE.parent / "tessera")).exists()]
