@@ -389,10 +389,7 @@ bool Lower::lowerElementwise(Op *op) {
   return true;
 }
 
-IrValue *Lower::printedFloat(IrValue *v, TirType t) {
-  if (t->width == 64) return v;
-  return b.CreateFPExt(Scalar{*this, nullptr, b}.convert(v, t, t->ctx->f32()), b.getDoubleTy());
-}
+IrValue *Lower::convertedFloat(IrValue *v, TirType from, TirType to) { return Scalar{*this, nullptr, b}.convert(v, from, to); }
 
 Regs Lower::applyRegion(Op *op, llvm::ArrayRef<IrValue *> args) {
   Block *body = op->region(0)->front();

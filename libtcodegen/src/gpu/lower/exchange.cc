@@ -312,6 +312,14 @@ LinearLayout inOperandSpace(const Op *op, const LinearLayout &to, const LinearLa
   return LinearLayout(to.in(), from.out(), gf2::multiply(map, to.columns()));
 }
 
+LinearLayout halvedAlong(const LinearLayout &to, const LinearLayout &from, unsigned axis) {
+  unsigned at = to.outStart(tensorDim(axis));
+  uint64_t low = (uint64_t(1) << at) - 1;
+  Columns cols;
+  for (uint64_t v : to.columns()) cols.push_back((v & low) | (v >> (at + 1) << at));
+  return LinearLayout(to.in(), from.out(), cols);
+}
+
 // ---- scratch ---------------------------------------------------------------------------------------------------------
 
 static unsigned exchangeBytes(const LinearLayout &from, const LinearLayout &to, unsigned bits) {
@@ -347,6 +355,10 @@ unsigned scratchBytes(const Op *op) {
     Columns cols;
     for (uint64_t v : to->columns()) cols.push_back(v << 1);
     return exchange(*from, LinearLayout(to->in(), from->out(), cols), op->result()->type);
+  }
+  case Opcode::ttg_fp4_to_fp: {
+    auto from = layoutOr(op->operand(0)), to = layoutOr(op->result());
+    return from && to ? exchange(*from, halvedAlong(*to, *from, (unsigned)op->intAttr("axis")), op->operand(0)->type) : 0;
   }
   case Opcode::tt_cat: {
     auto from = layoutOr(op->operand(0)), to = layoutOr(op->result());

@@ -78,6 +78,9 @@ tir::LinearLayout packedLayout(const tir::LinearLayout &l, unsigned pack);
 /// The layout of a renaming operation's result (reshape, expand_dims, broadcast, trans) as elements of its operand.
 tir::LinearLayout inOperandSpace(const tir::Op *op, const tir::LinearLayout &to, const tir::LinearLayout &from);
 
+/// The layout of ttg.fp4_to_fp's result as bytes of its operand: two neighbours along `axis` share one.
+tir::LinearLayout halvedAlong(const tir::LinearLayout &to, const tir::LinearLayout &from, unsigned axis);
+
 /// Bits of an element in shared memory: 8 for i1, 64 for pointers.
 unsigned storedBits(tir::Type t);
 

@@ -192,7 +192,7 @@ void Lower::lowerPrint(Op *op) {
                                               x ? b.CreateZExt(toBits(values[r], bits), b.getInt64Ty()) : (IrValue *)b.getInt64(0),
                                               pid[0], pid[1], pid[2]};
         for (Regs &c : coordinate) args.push_back(c[r]);
-        if (asFloat) args.push_back(printedFloat(values[r], elem));
+        if (asFloat) args.push_back(convertedFloat(values[r], elem, elem->ctx->floatType(FloatKind::F64)));
         else if (x) {
           IrValue *v = toBits(values[r], bits);
           if (elem->isInt(1)) v = b.CreateTrunc(v, b.getInt1Ty());

@@ -164,11 +164,12 @@ private:
   void lowerHistogram(tir::Op *op);
   void lowerGather(tir::Op *op);
   void lowerMap(tir::Op *op);
+  void lowerFp4(tir::Op *op);
+  llvm::Value *convertedFloat(llvm::Value *v, tir::Type from, tir::Type to); // to nearest even
   void lowerPrint(tir::Op *op);
   void lowerInlineAsm(tir::Op *op);
   /// A tile whose elements (row-major) are known: from a table in memory.
   Regs constantTable(tir::Op *op, tir::Type t, llvm::ArrayRef<uint64_t> elements);
-  llvm::Value *printedFloat(llvm::Value *v, tir::Type scalar); // as double
   Regs applyBlocks(tir::Op *op, llvm::ArrayRef<llvm::Value *> args);
   void startBlocks(tir::Block *front); // basic blocks and phis of a region's blocks but the first
   llvm::Value *pollElement(llvm::Value *ptr, llvm::Value *want, llvm::Value *pred, const std::string &how,

@@ -137,6 +137,29 @@ void Lower::lowerMap(Op *op) {
     set(op->result(i), convert(op, out[i], l, layout(op->result(i)), op->result(i)->type->elem));
 }
 
+/// Packed e2m1: the bits at the top of a float's mantissa, times what the biases differ by; exact.
+void Lower::lowerFp4(Op *op) {
+  unsigned axis = (unsigned)op->intAttr("axis");
+  const LinearLayout &from = layout(op->operand(0)), &to = layout(op->result());
+  Type elem = op->result()->type->elem;
+  if (failed()) return;
+  Regs bytes = convert(op, regs(op->operand(0)), from, halvedAlong(to, from, axis), op->operand(0)->type->elem);
+  unsigned bit = to.outStart(tensorDim(axis));
+  bool moves = false; // threads differ in which half they take
+  for (Dim d : {Dim::Lane, Dim::Warp})
+    for (uint64_t c : to.columnsOf(d)) moves = moves || (c >> bit & 1);
+  Regs which = moves ? coordinates(to, axis) : Regs{}, out;
+  for (unsigned r = 0; r < bytes.size(); ++r) {
+    IrValue *x = b.CreateZExt(bytes[r], b.getInt32Ty());
+    IrValue *shift = moves ? b.CreateShl(b.CreateAnd(which[r], 1), 2) : (IrValue *)b.getInt32((to.apply(r) >> bit & 1) * 4);
+    x = b.CreateLShr(x, shift);
+    IrValue *f = b.CreateOr(b.CreateShl(b.CreateAnd(x, 7), 22), b.CreateShl(b.CreateAnd(x, 8), 28));
+    f = b.CreateFMul(b.CreateBitCast(f, b.getFloatTy()), llvm::ConstantFP::get(b.getFloatTy(), 0x1p126));
+    out.push_back(convertedFloat(f, elem->ctx->f32(), elem));
+  }
+  set(op->result(), out);
+}
+
 bool Lower::lowerMisc(Op *op) {
   static constexpr const char *axes[] = {"x", "y", "z"};
   switch (op->code) {
@@ -154,6 +177,7 @@ bool Lower::lowerMisc(Op *op) {
   case Opcode::tt_gather: return lowerGather(op), true;
   case Opcode::llvm_intr_assume: return true; // a hint; axis info has read it
   case Opcode::tt_map_elementwise: return lowerMap(op), true;
+  case Opcode::ttg_fp4_to_fp: return lowerFp4(op), true;
   case Opcode::tt_print: return lowerPrint(op), true;
   case Opcode::tt_elementwise_inline_asm: return lowerInlineAsm(op), true;
   default: return false;
