@@ -12,8 +12,10 @@ namespace tool {
 static constexpr Flag flags[] = {
     {"--target", "TARGET", "cpu:native, cpu:x86-64-v3, cpu:x86-64-v4, cuda:90a, cuda:80, emu:90a, ... (default: cpu:native)"},
     {"--kernel", "NAME", "the kernel, where the file has several"},
-    {"--emit", "STAGE", "what to write: tko (default, the kernel object), ttir, llir; CPU: asm, o; GPU: ttgir, plan, ptx, cubin, sass"},
-    {"-o", "OUT", "where to write it; - is standard output (required)"},
+    {"--emit", "STAGE", "what to write: tko (default, the kernel object), ttir, llir; CPU: asm, o; GPU: ttgir, plan, layouts, ptx, cubin, sass"},
+    {"-o", "OUT", "where to write it; - is standard output (required without --explain-...)"},
+    {"--explain-layouts", nullptr, "GPU: print which thread holds which elements of every tile, as pictures (also --emit layouts)"},
+    {"--explain-plan", nullptr, "GPU: print what was planned: stages, buffers and copies of the loops (also --emit plan)"},
     {"--keep-stages", nullptr, "the kernel object also holds the texts of the stages"},
     {"--no-promises", nullptr, "compile as if the kernel declared nothing about its arguments"},
     {"--options", "NAME=VALUE,...", "compiler options (fp_fusion=off, ...)"},
@@ -35,11 +37,13 @@ static tkernels_status append(void *user, const void *bytes, size_t size) {
 static int run(const Options &options) {
   if (options.positional.size() != 1) return error(exit_input, "tessera compile: expected one IR file, found %zu", options.positional.size());
   const char *out = options.get("-o");
-  if (!out) return error(exit_input, "tessera compile: expected -o OUT");
+  const bool explain_layouts = options.has("--explain-layouts"), explain_plan = options.has("--explain-plan"), explain = explain_layouts || explain_plan;
+  if (!out && !explain) return error(exit_input, "tessera compile: expected -o OUT");
+  if (out && explain && !std::strcmp(out, "-")) return error(exit_input, "tessera compile: -o - and --explain-... both want standard output");
   const char *emit = options.get("--emit", "tko");
   bool known = false;
-  for (const char *e : {"tko", "ttir", "llir", "asm", "o", "ttgir", "plan", "ptx", "cubin", "sass"}) known |= !std::strcmp(e, emit);
-  if (!known) return error(exit_input, "--emit '%s': expected tko, ttir, llir, asm, o, ttgir, plan, ptx, cubin or sass", emit);
+  for (const char *e : {"tko", "ttir", "llir", "asm", "o", "ttgir", "plan", "layouts", "ptx", "cubin", "sass"}) known |= !std::strcmp(e, emit);
+  if (!known) return error(exit_input, "--emit '%s': expected tko, ttir, llir, asm, o, ttgir, plan, layouts, ptx, cubin or sass", emit);
   bool stage = std::strcmp(emit, "tko") != 0;
   const std::string &path = options.positional[0];
   auto ir = read_file(path);
@@ -61,7 +65,7 @@ static int run(const Options &options) {
   get.target = options.get("--target", "cpu:native");
   get.options = options.get("--options");
   if (options.has("--no-promises")) get.flags |= TKERNELS_GET_NO_PROMISES;
-  if (stage || options.has("--keep-stages")) get.flags |= TKERNELS_GET_KEEP_STAGES;
+  if (stage || explain || options.has("--keep-stages")) get.flags |= TKERNELS_GET_KEEP_STAGES;
   std::vector<uint8_t> object;
   tkernels_status status = tkernels_session_compile(session, ir.value.data(), ir.value.size(), &get, append, &object, nullptr);
   int code = status == TKERNELS_OK ? int(exit_good) : report_message(exit_for(status), tkernels_last_message());
@@ -71,7 +75,7 @@ static int run(const Options &options) {
   const void *data = object.data();
   size_t size = object.size();
   tessera::Result<tessera::tko::Object> parsed = tessera::ok_status();
-  if (stage || options.has("--time")) {
+  if (stage || explain || options.has("--time")) {
     parsed = tessera::tko::read(object.data(), object.size());
     if (!parsed.ok()) return error(exit_runtime, "the compiler's object cannot be read: %s", parsed.status.message.c_str());
   }
@@ -81,10 +85,21 @@ static int run(const Options &options) {
     std::fprintf(stderr, "%s: compile %.2f ms, cache %.2f ms, object %zu bytes, image %llu bytes\n", path.c_str(), double(event.compile_ns) * 1e-6,
                  double(event.cache_ns) * 1e-6, object.size(), (unsigned long long)image);
   }
-  if (stage) {
+  auto find = [&](const char *name) {
     const tessera::tko::Stage *found = nullptr;
     for (const auto &s : parsed.value.stages)
-      if (s.name == emit) found = &s;
+      if (s.name == name) found = &s;
+    return found;
+  };
+  for (const char *name : {"plan", "layouts"}) {
+    if (!(name[0] == 'p' ? explain_plan : explain_layouts)) continue;
+    const tessera::tko::Stage *found = find(name);
+    if (!found) return error(exit_input, "--explain-%s: target %s has none", name, parsed.value.target.c_str());
+    std::fwrite(found->text.data(), 1, found->text.size(), stdout);
+  }
+  if (!out) return exit_good;
+  if (stage) {
+    const tessera::tko::Stage *found = find(emit);
     if (!found) {
       std::string there = "tko";
       for (const auto &s : parsed.value.stages) there += ", " + s.name;
@@ -92,6 +107,13 @@ static int run(const Options &options) {
     }
     data = found->text.data();
     size = found->text.size();
+  } else if (explain && !options.has("--keep-stages")) { // the object as it would have been without
+    parsed.value.stages.clear();
+    auto bare = tessera::tko::write(parsed.value);
+    if (!bare.ok()) return error(exit_runtime, "%s", bare.status.message.c_str());
+    object = std::move(bare.value);
+    data = object.data();
+    size = object.size();
   }
   if (auto s = write_file(out, data, size); !s.ok()) return error(exit_input, "%s", s.message.c_str());
   return exit_good;

@@ -48,7 +48,7 @@ enum {
   TCODEGEN_KEEP_EMBEDDED = 16, /* the kept texts also go into the kernel object */
   TCODEGEN_KEEP_TTGIR = 32, /* "ttgir": GPUs: the tile IR with layouts, before lowering */
   TCODEGEN_KEEP_SASS = 64,  /* "sass": NVIDIA: disassembly; needs nvdisasm */
-  TCODEGEN_KEEP_PLAN = 128  /* "plan": GPUs: what was planned, for people */
+  TCODEGEN_KEEP_PLAN = 128  /* GPUs, for people: "plan", what was planned, and "layouts", who holds which elements */
 };
 
 /* Three-valued switches: 0 is the default of the library. Since 0.1. */

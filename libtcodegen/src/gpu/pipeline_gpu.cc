@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "pipeline_gpu.hh"
 #include "common/tko.hh"
+#include "explain_layouts.hh"
 #include "gpu.hh"
 #include "llvm/emit.hh"
 #include "lower/lower_kernel.hh"
@@ -99,7 +100,10 @@ Status compile(const CompileRequest &request, Module &m, Op *kernel, tko::Object
   }
   stage(user, "layouts");
   TESSERA_TRY(keepText(request, keep_ttgir, "ttgir", m, artifact));
-  if (o.explain) artifact.stages.push_back({"plan", plan});
+  if (o.explain) {
+    artifact.stages.push_back({"plan", plan.empty() ? "no loop is pipelined\n" : plan});
+    artifact.stages.push_back({"layouts", explain_layouts(kernel)});
+  }
 
   llvm::LLVMContext context;
   llvm::Module out(artifact.kernel, context);

@@ -211,7 +211,7 @@ TKERNELS_API void tkernels_session_destroy(tkernels_session *session);
 enum {
   TKERNELS_GET_NO_PROMISES = 1u << 0, /* compile without the IR's tt.divisibility and tt.pointer_range */
   TKERNELS_GET_KEEP_STAGES = 1u << 1  /* keep the stages in the object: "ttir", "llir", "asm" texts, "o" bytes; GPUs: also "ttgir",
-                                          "plan", "ptx", "cubin", and "sass" where nvdisasm is found */
+                                          "plan", "layouts", "ptx", "cubin", and "sass" where nvdisasm is found */
 };
 
 typedef struct tkernels_get_params {
