@@ -43,8 +43,8 @@ class ASTSource:
       self.constants[tuple(key)] = value
     self.attrs = dict(attrs or {})
     self.name = fn.__name__
-    for name in fn.arg_names[:len(fn.params)]:
-      if name not in self.signature and not fn.params[fn.arg_names.index(name)].is_varargs:
+    for index, name in enumerate(fn.arg_names[:len(fn.params)]):
+      if name not in self.signature and (index,) not in self.constants and not fn.params[index].is_varargs:
         raise ValueError("signature: there is nothing for argument %r of %s" % (name, fn.__name__))
 
   @property

@@ -169,6 +169,8 @@ class DotMixin:
                 continue
             shape = scale.type._shape
             of_this = k // shape[-1]
-            assert of_this in (16, 32) and factor in (None, of_this) and shape[-2:] == (rows, k // of_this), \
+            assert factor in (None, of_this), \
+                f"Operands must have the same scale factor; (lhs: {factor} vs rhs: {of_this})"
+            assert of_this in (16, 32) and shape[-2:] == (rows, k // of_this), \
                 f"{name} must be a tensor of shape [..., {rows}, {k // (factor or 32)}]. Got {list(shape)}"
             factor = of_this
