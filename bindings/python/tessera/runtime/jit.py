@@ -97,6 +97,46 @@ class ClosureScope:
     return {name: self[name] for name in self.cells if name in self}
 
 
+def _dedent(lines):
+  """Lines of a definition without the indentation of the first one."""
+  depth = len(lines[0]) - len(lines[0].lstrip())
+  return "".join([line[min(depth, len(line) - len(line.lstrip(" \t"))):] for line in lines])
+
+
+def _find_definition(lines, first):
+  """(index of the line with `def`, index behind the last line, (source, syntax tree) or None) of a definition whose first
+  decorator is at `first`.
+
+  The end is where the indentation ends and the text parses: much faster than tokens, and the tree is needed anyway."""
+  import ast
+  start = first
+  while start < len(lines) and not lines[start].lstrip().startswith("def "):
+    start += 1
+  if start == len(lines):
+    start = first
+  depth = len(lines[start]) - len(lines[start].lstrip())
+  end = start + 1
+  while end <= len(lines):
+    while end < len(lines):
+      line = lines[end].lstrip()
+      if line and line[0] != "#" and len(lines[end]) - len(line) <= depth:
+        break
+      end += 1
+    stop = end
+    while stop > start + 1:  # blank lines and comments behind it belong to what follows
+      line = lines[stop - 1].lstrip()
+      if line and (line[0] != "#" or len(lines[stop - 1]) - len(line) > depth):
+        break
+      stop -= 1
+    source = _dedent(lines[start:stop])
+    try:
+      return start, stop, (source, ast.parse(source))
+    except SyntaxError:  # a bracket or a text that goes on further left
+      end += 1
+  import inspect
+  return start, first + len(inspect.getblock(lines[first:])), None
+
+
 def _same(a, b):
   """Whether two values of an outer variable are the same for a kernel: 1, 1.0 and True are not."""
   if type(a) is not type(b):
@@ -145,12 +185,14 @@ class JITCallable(_types.JITCallableBase):
   def _block(self):
     """(source lines of the function with its decorators, number of the first one)."""
     if self._raw is None:
-      import inspect
       lines = self._lines
       if lines is None:
         lines = linecache.getlines(self.fn.__code__.co_filename, self.__globals__)
       first = self.fn.__code__.co_firstlineno
-      self._raw = (inspect.getblock(lines[first - 1:]), first)
+      start, end, tree = _find_definition(lines, first - 1)
+      self._raw = (lines[first - 1:end], first)
+      if tree is not None and self._src is None and self._tree is None:
+        self._src, self._tree = tree
     return self._raw
 
   @property
@@ -183,10 +225,9 @@ class JITCallable(_types.JITCallableBase):
   def src(self):
     """The definition from `def` on, not indented."""
     if self._src is None:
-      import textwrap
       raw, first = self._block()
-      # Decorators may continue over lines that are indented less: only the function itself is dedented.
-      self._src = textwrap.dedent("".join(raw[self.def_line - first:]))
+      if self._src is None:
+        self._src = _dedent(raw[self.def_line - first:])
     return self._src
 
   @src.setter
@@ -206,9 +247,10 @@ class JITCallable(_types.JITCallableBase):
 
   def parse(self):
     """The ast.Module with the function in it."""
+    source = self.src
     if self._tree is None:
       import ast
-      tree = ast.parse(self.src)
+      tree = ast.parse(source)
       if len(tree.body) != 1 or not isinstance(tree.body[0], ast.FunctionDef):
         raise ValueError("the source of %s is not one function definition" % self.__qualname__)
       self._tree = tree
