@@ -44,6 +44,14 @@ def generated(api):
     return files
 
 
+def text_of(path):
+    """A file's text, None if there is none."""
+    if not os.path.exists(path):
+        return None
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--from-json", action="store_true")
@@ -66,7 +74,7 @@ def main():
     stale = 0
     for path, text in files.items():
         full = os.path.join(ROOT, path)
-        old = open(full, encoding="utf-8").read() if os.path.exists(full) else None
+        old = text_of(full)
         if old == text:
             continue
         stale += 1

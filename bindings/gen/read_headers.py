@@ -446,6 +446,8 @@ class Reader:
     def add_struct(self, node, header):
         library = self.library_of(header)
         source = self.texts[header]
+        if node.get("tagUsed") != "struct" or "name" not in node:
+            raise HeaderError(f"{header}: no rule for a {node.get('tagUsed')} {node.get('name', 'without a name')}")
         names, types, extents, docs = [], [], [], []
         inline = {}
         for child in node["inner"]:
