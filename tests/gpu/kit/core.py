@@ -9,6 +9,7 @@ import importlib
 import json
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -185,6 +186,13 @@ def find_tessera(given):
         if p and os.access(p, os.X_OK):
             return pathlib.Path(p).resolve()
     sys.exit(f"tessera-gpu-test: no command tessera ({', '.join(str(p) for p in places if p)}); give --tessera")
+
+
+def shuffled(kit, cases):
+    """Those that --only names, in an order that leaves no kernel out when time or --count cuts the list short."""
+    found = [c for c in cases if kit.a.only in c.name]
+    random.Random(kit.seed).shuffle(found)
+    return found[:kit.count or len(found)]
 
 
 # ---- tables

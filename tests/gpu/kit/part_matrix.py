@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+import concurrent.futures
 import re
 
 from kit import core, matmul_kernels
@@ -12,8 +13,9 @@ SIZES = [(64, 64, 64, True), (112, 144, 208, True), (65, 33, 129, False), (1, 17
 
 def instruction(ptx):
     """Which matrix instructions a kernel's PTX has."""
-    found = dict.fromkeys(re.findall(r"(wgmma\.mma_async|mma\.sync|ldmatrix|cp\.async\.c[ag])", ptx or ""))
-    return "+".join({"wgmma.mma_async": "wgmma", "mma.sync": "mma"}.get(x, x.split(".c")[0]) for x in found) or "fma"
+    found = re.findall(r"(wgmma\.mma_async|mma\.sync|ldmatrix|cp\.async\.c[ag])", ptx or "")
+    names = [{"wgmma.mma_async": "wgmma", "mma.sync": "mma"}.get(x, x.split(".c")[0]) for x in found]
+    return "+".join(dict.fromkeys(names)) or "fma"
 
 
 def cases(kit, warps=(2, 4, 8), stages=(1, 3), sizes=SIZES, kinds=tuple(TILES)):
@@ -43,12 +45,9 @@ def cases(kit, warps=(2, 4, 8), stages=(1, 3), sizes=SIZES, kinds=tuple(TILES)):
 
 
 def run(kit):
-    found = [c for c in cases(kit) if kit.a.only in c.name]
-    step = 13 if len(found) % 13 else 17
-    ordered = [found[i * step % len(found)] for i in range(len(found))][:kit.count or len(found)]
+    ordered = core.shuffled(kit, cases(kit))
     # Which instructions the variants come to: one compilation of each file and number of warps.
     wanted = sorted({(c.file, c.warps) for c in ordered if "_a." in c.file})
-    import concurrent.futures
     with concurrent.futures.ThreadPoolExecutor(kit.jobs) as pool:
         texts = list(pool.map(lambda q: kit.ptx(q[0], q[1], 3), wanted))
     used = {}

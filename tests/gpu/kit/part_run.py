@@ -53,10 +53,4 @@ def cases(kit, warps=(1, 2, 4, 8), stages=(1, 2, 3, 4)):
 
 
 def run(kit):
-    found = [c for c in cases(kit) if kit.a.only in c.name]
-    # A kernel's variants one after another would leave whole kernels untouched when time runs out.
-    step = 7 if len(found) % 7 else 11
-    ordered = [found[i * step % len(found)] for i in range(len(found))]
-    if kit.count:
-        ordered = ordered[:kit.count]
-    kit.run_cases(ordered)
+    kit.run_cases(core.shuffled(kit, cases(kit)))
