@@ -15,7 +15,7 @@ from ..language.values import range as tl_range
 from ..language.values import static_range, tensor
 from ..language.values import tuple as tl_tuple
 from ._analysis import assigned_names, contains_return
-from ._values import flatten, is_non_scalar, map_tuple, make_tuple, normalize, unflatten, unwrap
+from ._values import flatten, is_non_scalar, map_tuple, make_tuple, normalize, same_parts, unflatten, unwrap
 
 _RETURN_IN_LOOP = "Cannot have `return` statements inside `while` or `for` statements in triton."
 _NO_LICM = "#llvm.loop_annotation<licm = #llvm.loop_licm<disable = true, versioningDisable = true>>"
@@ -357,7 +357,7 @@ class Statements:
                                              f"but is now {type(now)}")
             if live.__class__ is constexpr:
                 continue
-            assert now.type == live.type, \
+            assert same_parts(now.type, live.type), \
                 (f"Loop-carried variable {name} has initial type {live.type} but is re-assigned to {now.type} in loop! "
                  "Please make sure that the type stays consistent.")
 

@@ -102,6 +102,13 @@ def unflatten(handles, types):
     return values
 
 
+def same_parts(a, b):
+    """Are two types equal but for names of fields?"""
+    if isinstance(a, tuple_type) and isinstance(b, tuple_type):
+        return len(a.types) == len(b.types) and all(map(same_parts, a.types, b.types))
+    return a == b
+
+
 def ir_types(builder, types):
     out = []
     for ty in types:

@@ -7,7 +7,6 @@ names, places, functions and calls.
 """
 import ast
 import math
-import os
 from types import MethodType, ModuleType
 
 from ..language.base import base_value, constexpr, constexpr_type, is_builtin
@@ -22,10 +21,9 @@ from ._values import (ABSENT, BoundJITMethod, flatten, ir_types, is_constexpr_li
                       normalize, unflatten, unwrap)
 from .builder import Builder, Module
 from .errors import (CompilationError, CompileTimeAssertionFailure, UnsupportedLanguageConstruct, debugging,
-                     filter_traceback)
+                     filter_traceback, knob)
 
 _OWN_MODULES = ("tessera.language", "tessera.experimental", "triton.language", "triton.experimental")
-_TRUE = ("1", "y", "on", "yes", "true")
 
 
 class _Unit:
@@ -38,8 +36,7 @@ class _Unit:
         self.semantic = TritonSemantic(self.builder)
         self.functions = {}  # (symbol, function, jit functions among its arguments) -> [operation, type of result]
         self.loc_key = self.loc = None
-        allow = os.environ.get("TRITON_ALLOW_NON_CONSTEXPR_GLOBALS", "")
-        self.any_global = allow.lower() in _TRUE
+        self.any_global = knob("allow_non_constexpr_globals", "TRITON_ALLOW_NON_CONSTEXPR_GLOBALS")
         self.debugging = debugging()
 
 

@@ -2,6 +2,7 @@
 """What goes wrong while a kernel is compiled: the function's source up to the place, a caret, the reason."""
 
 import os
+import sys
 
 from ..errors import TritonError
 
@@ -52,9 +53,17 @@ _FRONT_END = tuple(os.path.join(os.path.dirname(os.path.abspath(__file__)), name
                    ("code_generator.py", "_expressions.py", "_statements.py", "_values.py"))
 
 
+def knob(name, variable):
+    """A switch of the group `compilation`: of the knobs' table if that is loaded, else of the environment."""
+    table = sys.modules.get("tessera.knobs")
+    if table is not None:
+        return bool(getattr(table.compilation, name))
+    return os.environ.get(variable, "").lower() in ("1", "y", "on", "yes", "true")
+
+
 def debugging():
     """TRITON_FRONT_END_DEBUGGING: errors come as they are, with the compiler's own frames."""
-    return os.environ.get("TRITON_FRONT_END_DEBUGGING", "").lower() in ("1", "y", "on", "yes", "true")
+    return knob("front_end_debugging", "TRITON_FRONT_END_DEBUGGING")
 
 
 def filter_traceback(error):
