@@ -33,6 +33,33 @@ static constexpr Flag flags[] = {
     {"--options", "NAME=VALUE,...", "compiler options (fp_fusion=off, ...)"},
 };
 
+static constexpr Flag bench_flags[] = {
+    {"--kernel", "NAME", "the kernel, where the file has several"},
+    {"--target", "cpu|null|cuda[:N]|emu[:90a]", "where to run it (default: cpu)"},
+    {"--grid", "X[,Y[,Z]]", "how many programs (required)"},
+    {"--warmup", "N", "launches before the first sample (default: 3)"},
+    {"--repetitions", "N", "samples (default: as many as fit --time, 15 to 10000)"},
+    {"--inner", "N", "launches per sample, whose time is divided by N (default: 1)"},
+    {"--time", "MS", "for all samples together, without --repetitions (default: 500)"},
+    {"--no-flush", nullptr, "GPU: leave the L2 cache as the sample before left it"},
+    {"--graph", nullptr, "GPU: replay the launches of a sample from a graph"},
+    {"--check", "interp|cpu", "first compare every buffer with the interpreter's, or the CPU's"},
+    {"--tol", "R[,A]", "--check: relative and absolute tolerance"},
+    {"--flops", "N", "operations of one launch, to print GFLOP/s"},
+    {"--json", nullptr, "print the results as JSON"},
+    {"--seed", "N", "of rand: arguments (default: 0)"},
+    {"--timeout", "S", "give up after so many seconds"},
+    {"--no-promises", nullptr, "compile as if the kernel declared nothing about its arguments"},
+    {"--num-warps", "N", "GPU: warps of one program"},
+    {"--num-stages", "N", "GPU: stages of pipelined loops"},
+    {"--options", "NAME=VALUE,...", "compiler options (fp_fusion=off, ...)"},
+};
+
+static constexpr char bench_details[] =
+    "Prints median and quartiles of the time of one launch, measured on the device where it has a clock of its own.\n"
+    "Arguments, and what their forms are: tessera run --help.\n"
+    "Exit codes: 0 good, 1 bad input or usage, 2 compile error, 3 results differ, 4 run-time or device failure.\n";
+
 static constexpr char details[] =
     "Arguments, in the order of the kernel's:\n"
     "  T:value                 a scalar (i32:784, f32:1e-5, i1:1)\n"
@@ -81,6 +108,8 @@ struct Run {
   bool promises = true, json = false;
   std::string compile_options;
   Json report;
+  bool timed = false;
+  BenchWish wish{};
 };
 
 static bool is_gpu(const std::string &target) { return !target.compare(0, 4, "cuda") || !target.compare(0, 3, "emu"); }
@@ -171,7 +200,7 @@ static int check(Run *run, const Outcome &got, const Outcome &reference) {
 
 static int bench(Run *run, DeviceRun *device) {
   BenchResult b;
-  if (int code = device->bench(run->grid, &b)) return code;
+  if (int code = device->bench(run->grid, run->wish, &b)) return code;
   uint64_t bytes = 0;
   for (const Argument &a : run->arguments) bytes += a.bytes.size();
   double flops = 0;
@@ -186,7 +215,7 @@ static int bench(Run *run, DeviceRun *device) {
     std::printf("\n");
   }
   static constexpr const char *modes[] = {"?", "host", "events", "graph"};
-  Json j = {{"samples", b.samples}, {"mode", modes[b.mode < 4 ? b.mode : 0]}, {"l2_flushed", b.flushed}, {"minimum_s", b.minimum}, {"quartile1_s", b.quartile1}, {"median_s", b.median}, {"quartile3_s", b.quartile3}, {"bytes", bytes}, {"gb_per_s", gbs}};
+  Json j = {{"samples", b.samples}, {"mode", modes[b.mode < 4 ? b.mode : 0]}, {"l2_flushed", b.flushed}, {"minimum_s", b.minimum}, {"quartile1_s", b.quartile1}, {"median_s", b.median}, {"quartile3_s", b.quartile3}, {"maximum_s", b.maximum}, {"mean_s", b.mean}, {"bytes", bytes}, {"gb_per_s", gbs}};
   if (flops > 0) j["gflop_per_s"] = gflops;
   run->report["bench"] = j;
   return exit_good;
@@ -270,7 +299,7 @@ static int execute(Run *run) {
     if (result && result != exit_differ) return result;
   }
   if (int code = save_outputs(run, got)) return code;
-  if (options.has("--bench"))
+  if (run->timed)
     if (int code = bench(run, &device)) return code;
   return result;
 }
@@ -289,9 +318,32 @@ static void explain_faults() {
   sigaction(SIGBUS, &action, nullptr);
 }
 
-static int run(const Options &options) {
+/// `tessera bench`'s own flags.
+static int parse_wish(const Options &options, BenchWish *wish) {
+  struct {
+    const char *flag;
+    uint32_t BenchWish::*field;
+    uint64_t most;
+  } static constexpr numbers[] = {{"--warmup", &BenchWish::warmup, 1000000}, {"--repetitions", &BenchWish::repetitions, 10000000},
+                                  {"--inner", &BenchWish::inner, 1000000}, {"--time", &BenchWish::time_ms, 3600000}};
+  for (const auto &n : numbers) {
+    const char *text = options.get(n.flag);
+    uint64_t value;
+    if (!text) continue;
+    if (!parse_u64(text, &value) || value < 1 || value > n.most)
+      return error(exit_input, "%s '%s': expected a number from 1 to %llu", n.flag, text, (unsigned long long)n.most);
+    wish->*n.field = uint32_t(value);
+  }
+  wish->flush = !options.has("--no-flush");
+  wish->graph = options.has("--graph");
+  return exit_good;
+}
+
+static int start(const Options &options, const char *command) {
   Run run{options, {}, {}, {}, {}, options.get("--target", "cpu"), !options.has("--no-promises"), options.has("--json"), {}, {}};
-  if (options.positional.empty()) return error(exit_input, "tessera run: expected an IR file (tessera run --help)");
+  run.timed = options.has("--bench") || command[0] == 'b';
+  if (int code = parse_wish(options, &run.wish)) return code;
+  if (options.positional.empty()) return error(exit_input, "tessera %s: expected an IR file (tessera %s --help)", command, command);
   if (!known_target(run.target))
     return error(exit_input, "--target '%s': expected cpu, interp, null, cuda, cuda:N, emu or emu:ARCH", run.target.c_str());
   if (const char *text = options.get("--options")) run.compile_options = text;
@@ -303,12 +355,13 @@ static int run(const Options &options) {
     if (!parse_u64(text, &n) || n < 1 || n > 64) return error(exit_input, "%s '%s': expected a number from 1 to 64", flag, text);
     run.compile_options += (run.compile_options.empty() ? "" : ",") + std::string(flag[6] == 'w' ? "num_warps=" : "num_stages=") + text;
   }
-  if (!options.has("--grid")) return error(exit_input, "tessera run: expected --grid X[,Y[,Z]]");
+  if (!options.has("--grid")) return error(exit_input, "tessera %s: expected --grid X[,Y[,Z]]", command);
   if (int code = parse_grid(options.get("--grid"), run.grid)) return code;
   if (const char *how = options.get("--check"); how && std::strcmp(how, "interp") && std::strcmp(how, "cpu"))
     return error(exit_input, "--check '%s': expected interp or cpu", how);
   if (options.has("--check") && run.target == "null") return error(exit_input, "--check: the null device runs nothing, there is nothing to compare");
-  if (options.has("--bench") && run.target == "interp") return error(exit_input, "--bench: expected a device, not the interpreter");
+  if (run.timed && run.target == "interp") return error(exit_input, "%s: expected a device, not the interpreter", command[0] == 'b' ? "tessera bench" : "--bench");
+  if ((run.wish.graph || !run.wish.flush) && !is_gpu(run.target)) return error(exit_input, "%s: expected --target cuda or emu", run.wish.graph ? "--graph" : "--no-flush");
   if (Rule rule; options.has("--tol") && !parse_tolerance(options.get("--tol"), &rule))
     return error(exit_input, "--tol '%s': expected R or R,A, as in 1e-5 or 1e-3,1e-6", options.get("--tol"));
   if (const char *text = options.get("--timeout")) {
@@ -325,6 +378,12 @@ static int run(const Options &options) {
   }
   return code;
 }
+
+static int run(const Options &options) { return start(options, "run"); }
+static int run_bench(const Options &options) { return start(options, "bench"); }
+
+const Command bench_command = {"bench", "FILE [OPTION]... --grid X[,Y[,Z]] ARGUMENT...", "Compiles a kernel and times it on arguments given here.", bench_details,
+                               bench_flags, sizeof(bench_flags) / sizeof(bench_flags[0]), run_bench};
 
 const Command run_command = {"run", "FILE [OPTION]... --grid X[,Y[,Z]] ARGUMENT...", "Compiles a kernel, runs it on arguments given here, and checks or times it.", details, flags,
                              sizeof(flags) / sizeof(flags[0]), run};

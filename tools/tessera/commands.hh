@@ -5,6 +5,6 @@
 
 namespace tool {
 
-extern const Command compile_command, opt_command, run_command, inspect_command, devices_command, cache_command, version_command;
+extern const Command compile_command, opt_command, run_command, bench_command, inspect_command, devices_command, cache_command, version_command;
 
 } // namespace tool

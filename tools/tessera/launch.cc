@@ -167,16 +167,22 @@ int DeviceRun::launch(const uint32_t grid[3], Outcome *out) {
   return exit_good;
 }
 
-int DeviceRun::bench(const uint32_t grid[3], BenchResult *out) {
+int DeviceRun::bench(const uint32_t grid[3], const BenchWish &wish, BenchResult *out) {
   tdriver_benchmark_params params = TDRIVER_BENCHMARK_PARAMS_INIT;
-  params.time_ms = 500;
-  if (gpu) params.flush_bytes = TDRIVER_FLUSH_L2, params.mode = TDRIVER_BENCHMARK_EVENTS;
+  params.warmup = wish.warmup;
+  params.repetitions = wish.repetitions;
+  params.inner = wish.inner;
+  params.time_ms = wish.time_ms;
+  const bool flush = gpu && wish.flush;
+  if (flush) params.flush_bytes = TDRIVER_FLUSH_L2;
+  if (gpu) params.mode = wish.graph ? TDRIVER_BENCHMARK_GRAPH : TDRIVER_BENCHMARK_EVENTS;
   tdriver_benchmark_result result = TDRIVER_BENCHMARK_RESULT_INIT;
   if (tdriver_status s = tdriver_benchmark(static_cast<tdriver_kernel *>(tkernels_kernel_handle(kernel_)), nullptr, grid, pointers_.data(),
                                            uint32_t(pointers_.size()), &params, &result);
       s != TDRIVER_OK)
     return driver_failed(s);
-  *out = {result.count, result.mode, gpu, result.minimum * 1e-9, result.quartile1 * 1e-9, result.median * 1e-9, result.quartile3 * 1e-9};
+  *out = {result.count, result.mode, flush, result.minimum * 1e-9, result.quartile1 * 1e-9, result.median * 1e-9, result.quartile3 * 1e-9,
+          result.maximum * 1e-9, result.mean * 1e-9};
   return exit_good;
 }
 

@@ -22,11 +22,16 @@ struct Outcome {
 /// Returns an exit code, after a message if it is not exit_good.
 int interpret(Module &module, const KernelInfo &kernel, const uint32_t grid[3], const std::vector<Argument> &arguments, Outcome *out);
 
+struct BenchWish {
+  uint32_t warmup = 0, repetitions = 0, inner = 0; // 0: the driver's own
+  uint32_t time_ms = 500;                          // for all samples, where repetitions is 0
+  bool flush = true, graph = false;                // GPUs: empty L2 before each sample; launches replayed from a graph
+};
 struct BenchResult {
   uint32_t samples = 0;
   uint32_t mode = 0; // TDRIVER_BENCHMARK_...
   bool flushed = false;
-  double minimum = 0, quartile1 = 0, median = 0, quartile3 = 0; // seconds
+  double minimum = 0, quartile1 = 0, median = 0, quartile3 = 0, maximum = 0, mean = 0; // seconds
 };
 
 /// A kernel on a device, with its memory.
@@ -41,7 +46,7 @@ public:
   int prepare(const Module &module, const std::string &file, const KernelInfo &kernel, const char *device, const tkernels_get_params &params);
   int allocate(const KernelInfo &kernel, const std::vector<Argument> &arguments, bool promises);
   int launch(const uint32_t grid[3], Outcome *out);
-  int bench(const uint32_t grid[3], BenchResult *out);
+  int bench(const uint32_t grid[3], const BenchWish &wish, BenchResult *out);
 
   tkernels_event event{}; // the last GET of the session: where the kernel came from, and times
   bool executes = false;  // false for the null device

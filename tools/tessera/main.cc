@@ -6,8 +6,8 @@
 
 using namespace tool;
 
-static const Command *const commands[] = {&compile_command, &opt_command,     &run_command,    &inspect_command,
-                                          &devices_command, &cache_command, &version_command};
+static const Command *const commands[] = {&compile_command, &opt_command,     &run_command,   &bench_command,
+                                          &inspect_command, &devices_command, &cache_command, &version_command};
 
 static void usage(FILE *to) {
   std::fprintf(to, "usage: tessera COMMAND [OPTION|ARGUMENT]...\n\n");
