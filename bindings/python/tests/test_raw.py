@@ -4,6 +4,8 @@ ctypes alone (TESSERA_PYTHON_FAST)."""
 import ctypes
 import gc
 import os
+import subprocess
+import sys
 import unittest
 
 import numpy as np
@@ -48,6 +50,18 @@ class Build(unittest.TestCase):
             self.skipTest("skipped: no extension was built")
         self.assertEqual(extension.__name__.rsplit(".")[-1], "_fast_abi3" if wanted == "abi3" else "_fast")
         self.assertEqual(type(tir.tir_type_int).__name__, "builtin_function_or_method")
+
+    def test_sub_interpreter(self):
+        """Another interpreter gets ctypes: the extension's tables are the process's."""
+        try:
+            import _xxsubinterpreters as interpreters
+        except ImportError:
+            self.skipTest("skipped: no sub-interpreters")
+        code = "import tessera._raw as raw; from tessera._raw import tir; assert raw.fast() is None, raw.fast(); "
+        code += "assert tir.tir_version() == '0.1.0'"
+        done = subprocess.run([sys.executable, "-c", "import _xxsubinterpreters as i; x = i.create(); "
+                               f"i.run_string(x, {code!r}); i.destroy(x)"], capture_output=True, text=True)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
 
     def test_versions(self):
         for name in raw.LIBRARIES:
@@ -408,7 +422,6 @@ class Other(unittest.TestCase):
     def test_no_leak(self):
         """References and memory stay where they are over many calls, good and bad."""
         import resource
-        import sys
         context = ref()
         check(tir, tir.tir_context_create(None, context))
         shape, name = [4, 8], "a-name-of-its-own"

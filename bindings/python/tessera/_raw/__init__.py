@@ -123,6 +123,8 @@ def _load_fast():
     import importlib
     import tessera._raw.tir as tir
     wanted = os.environ.get("TESSERA_PYTHON_FAST", "1")
+    if sys.version_info < (3, 11):
+        return None  # older than the stable ABI that _fast_abi3 is made for; they would load it all the same
     builds = {"0": (), "off": (), "no": (), "abi3": ("_fast_abi3",)}.get(wanted, ("_fast", "_fast_abi3"))
     for name in builds:
         try:
