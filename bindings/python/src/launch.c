@@ -80,12 +80,13 @@ typedef int32_t (*SyncFn)(void *stream);
 /* ---- what the module knows ------------------------------------------------------------------------------------------ */
 
 /* Kinds of argument types, as tessera.runtime._native_types.classify numbers them. */
-enum { T_SLOW, T_NUMPY, T_DLPACK, T_POINTER, T_CONSTANT, T_DESCRIPTOR, T_INDEX, T_FLOAT, T_BOOL, T_TUPLE };
+enum { T_SLOW, T_NUMPY, T_DLPACK, T_POINTER, T_CONSTANT, T_DESCRIPTOR, T_INDEX, T_FLOAT, T_BOOL, T_TUPLE, T_TENSOR };
 
 typedef struct {
   PyTypeObject *type; /* owned */
   int kind;
   DlExchange *exchange;
+  PyObject *data_ptr; /* of T_TENSOR: the type's method, owned */
 } TypeRow;
 enum { MAX_TYPES = 64 };
 
@@ -94,7 +95,8 @@ static int g_type_count;
 static uint64_t g_epoch = 1;
 static int g_hooks; /* somebody wants to see each launch */
 static PyObject *g_describe, *g_miss, *g_classify, *g_grid_sizes, *g_current_stream, *g_pointer;
-static PyObject *g_str_base, *g_str_shape, *g_str_strides, *g_str_block_shape, *g_str_stream, *g_str_padding, *g_str_zero, *g_str_round;
+static PyObject *g_str_base, *g_str_shape, *g_str_strides, *g_str_block_shape, *g_str_stream, *g_str_padding, *g_str_zero, *g_str_round, *g_str_dtype, *g_str_is_cpu,
+    *g_str_is_cuda, *g_str_get_device;
 static PyTypeObject *g_plan_type, *g_call_type;
 
 static int load_runtime(void) {
@@ -114,7 +116,7 @@ static const TypeRow *row_of(PyTypeObject *type) {
   int count = __atomic_load_n(&g_type_count, __ATOMIC_ACQUIRE);
   for (int i = 0; i < count; i++)
     if (g_types[i].type == type) return &g_types[i];
-  static const TypeRow slow = {NULL, T_SLOW, NULL};
+  static const TypeRow slow = {NULL, T_SLOW, NULL, NULL};
   if (count == MAX_TYPES) return &slow;
   if (load_runtime() < 0) return NULL;
   PyObject *answer = PyObject_CallFunctionObjArgs(g_classify, (PyObject *)type, NULL);
@@ -131,6 +133,11 @@ static const TypeRow *row_of(PyTypeObject *type) {
     if (!exchange) PyErr_Clear();
     if (!exchange || exchange->major != 1 || !exchange->tensor_of || !exchange->current_stream) kind = T_POINTER;
   }
+  PyObject *data_ptr = NULL;
+  if (kind == T_TENSOR) {
+    data_ptr = capsule;
+    Py_INCREF(data_ptr);
+  }
   Py_DECREF(answer);
   const TypeRow *row = &slow;
   LOCK((PyObject *)g_call_type);
@@ -139,12 +146,18 @@ static const TypeRow *row_of(PyTypeObject *type) {
     if (g_types[i].type == type) row = &g_types[i];
   if (row == &slow && count < MAX_TYPES) {
     Py_INCREF((PyObject *)type);
-    g_types[count] = (TypeRow){type, kind, exchange};
+    Py_XINCREF(data_ptr);
+    g_types[count] = (TypeRow){type, kind, exchange, data_ptr};
     row = &g_types[count];
     __atomic_store_n(&g_type_count, count + 1, __ATOMIC_RELEASE);
   }
   UNLOCK();
+  Py_XDECREF(data_ptr);
   return row;
+}
+
+static int is_array(const TypeRow *row) {
+  return (row->kind >= T_NUMPY && row->kind <= T_POINTER) || row->kind == T_TENSOR;
 }
 
 /* ---- plans: how a kernel's arguments are packed --------------------------------------------------------------------- */
@@ -430,6 +443,34 @@ static int add_address(Call *c, uint64_t word, uint64_t address, unsigned flags)
   return add_word(c, word) || add_leaf(c, address, L_PTR);
 }
 
+/* A tensor of a torch that does not have the exchange table yet: a method and two attributes. Element types are
+ * objects that live for ever, so their addresses name them. */
+static int read_tensor(Call *c, PyObject *v, const TypeRow *row, uint64_t *word, uint64_t *address) {
+  PyObject *number = PyObject_CallFunctionObjArgs(row->data_ptr, v, NULL);
+  if (!number) return FAIL;
+  *address = PyLong_AsUnsignedLongLong(number);
+  Py_DECREF(number);
+  PyObject *type = PyErr_Occurred() ? NULL : PyObject_GetAttr(v, g_str_dtype);
+  if (!type) return FAIL;
+  *word = W_POINTER | DETAIL((uintptr_t)type);
+  Py_DECREF(type);
+  PyObject *host = PyObject_GetAttr(v, g_str_is_cpu);
+  if (!host) return FAIL;
+  int on_host = host == Py_True;
+  Py_DECREF(host);
+  if (on_host) return see_device(c, 1);
+  PyObject *cuda = PyObject_GetAttr(v, g_str_is_cuda);
+  if (!cuda) return FAIL;
+  int on_cuda = cuda == Py_True;
+  Py_DECREF(cuda);
+  if (!on_cuda) return SLOW;
+  PyObject *index = PyObject_CallMethodObjArgs(v, g_str_get_device, NULL);
+  if (!index) return FAIL;
+  long device = PyLong_AsLong(index);
+  Py_DECREF(index);
+  return device < 0 ? SLOW : see_device(c, 2 + (int32_t)device * 256);
+}
+
 /* Address, element type (a word's detail) and device of an array. */
 static int read_array(Call *c, PyObject *v, const TypeRow *row, uint64_t *word, uint64_t *address) {
   if (row->kind == T_NUMPY) {
@@ -462,6 +503,7 @@ static int read_array(Call *c, PyObject *v, const TypeRow *row, uint64_t *word, 
     c->exchange = row->exchange;
     return see_device(c, device);
   }
+  if (row->kind == T_TENSOR) return read_tensor(c, v, row, word, address);
   /* Something with data_ptr, dtype and device: Python reads it, and numbers type and device. */
   PyObject *answer = PyObject_CallFunctionObjArgs(g_pointer, v, NULL);
   if (!answer) return FAIL;
@@ -527,7 +569,7 @@ static int add_descriptor(Call *c, PyObject *v) {
   if (!base) return FAIL;
   const TypeRow *row = row_of(Py_TYPE(base));
   uint64_t word = 0, address = 0;
-  int result = !row ? FAIL : row->kind < T_NUMPY || row->kind > T_POINTER ? SLOW : read_array(c, base, row, &word, &address);
+  int result = !row ? FAIL : !is_array(row) ? SLOW : read_array(c, base, row, &word, &address);
   Py_DECREF(base);
   if (result != GO) return result;
   Py_ssize_t rank = -1;
@@ -571,7 +613,8 @@ static int add_value(Call *c, PyObject *v, unsigned flags, int depth) {
   switch (row->kind) {
   case T_NUMPY:
   case T_DLPACK:
-  case T_POINTER: {
+  case T_POINTER:
+  case T_TENSOR: {
     uint64_t word = 0, address = 0;
     if (flags & (P_FIXED | P_FIXED_FLOAT)) return SLOW;
     int result = read_array(c, v, row, &word, &address);
@@ -1397,7 +1440,7 @@ static int leaf_of(Call *c, PyObject *v, const Slot *slot) {
     if (!base) return FAIL;
     const TypeRow *row = row_of(Py_TYPE(base));
     uint64_t word, address = 0;
-    int result = row && row->kind >= T_NUMPY && row->kind <= T_POINTER ? read_array(c, base, row, &word, &address) : SLOW;
+    int result = row && is_array(row) ? read_array(c, base, row, &word, &address) : SLOW;
     Py_DECREF(base);
     return result ? result : add_leaf(c, address, L_DESC);
   }
@@ -1409,7 +1452,7 @@ static int leaf_of(Call *c, PyObject *v, const Slot *slot) {
       if (!row) return FAIL;
       if (row->kind == T_NUMPY)
         address = (uint64_t)(uintptr_t)((const NumpyArray *)v)->data; /* read-only ones are Python's business */
-      else if (row->kind < T_NUMPY || row->kind > T_POINTER)
+      else if (!is_array(row))
         return SLOW;
       else if (read_array(c, v, row, &word, &address))
         return SLOW;
@@ -1551,7 +1594,8 @@ static int module_exec(PyObject *module) {
     const char *text;
   } names[] = {{&g_str_base, "base"},       {&g_str_shape, "shape"},   {&g_str_strides, "strides"},
                {&g_str_block_shape, "block_shape"}, {&g_str_stream, "stream"}, {&g_str_padding, "padding"},
-               {&g_str_zero, "zero"},       {&g_str_round, "round_f32_to_tf32"}};
+               {&g_str_zero, "zero"},       {&g_str_round, "round_f32_to_tf32"}, {&g_str_dtype, "dtype"},
+               {&g_str_is_cpu, "is_cpu"},   {&g_str_is_cuda, "is_cuda"}, {&g_str_get_device, "get_device"}};
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
     if (!(*names[i].cell = PyUnicode_InternFromString(names[i].text))) return -1;
   PyObject *function = PyType_FromModuleAndSpec(module, &function_spec, NULL);

@@ -120,6 +120,13 @@ class Functions(unittest.TestCase):
     with self.assertRaisesRegex(ValueError, "Python file"):
       exec(compile("@tessera.jit\ndef k(x):\n  pass\n", "<nowhere>", "exec"), scope)
 
+  def test_copies(self):
+    import copy
+    import pickle
+    self.assertIs(copy.deepcopy([facts])[0], facts)
+    self.assertIs(copy.copy(facts), facts)
+    self.assertIs(pickle.loads(pickle.dumps(facts)), facts)
+
   def test_import_is_light(self):
     code = ("import sys; import tessera.runtime.jit; "
             "print([m for m in ('ctypes', 'ast', 'torch', 'inspect', 'tessera._raw') if m in sys.modules])")

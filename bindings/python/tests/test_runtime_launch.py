@@ -198,6 +198,13 @@ class Arrays(unittest.TestCase):
     with self.assertRaisesRegex(TypeError, "complex64"):
       store[(1,)](torch.zeros(2, dtype=torch.complex64), 1)
 
+  @unittest.skipIf(torch is None, "no torch")
+  def test_older_torch(self):
+    found = subprocess.run([sys.executable, os.path.abspath(__file__), "Arrays.test_torch"], capture_output=True,
+                           text=True, env={**os.environ, "TESSERA_LAUNCH_DLPACK": "0",
+                                           "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)})
+    self.assertEqual(found.returncode, 0, found.stderr)
+
 
 class Devices(unittest.TestCase):
 

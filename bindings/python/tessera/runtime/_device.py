@@ -92,6 +92,9 @@ class Device:
     self.default_stream = stream.value
     self._streams = {}
     self._sessions = {}
+    if self.backend == "cuda":
+      from . import _allocation
+      _allocation.install(self)
 
   @property
   def gpu_target(self):

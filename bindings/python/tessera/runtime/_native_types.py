@@ -2,13 +2,14 @@
 """What the launch extension asks Python about types of arguments, once for each type.
 
 It reads numpy's arrays by their struct (after comparing it with what numpy says), torch's tensors and others by DLPack's
-table of functions, and leaves the rest to `pointer`."""
+table of functions (TESSERA_LAUNCH_DLPACK=0: by their methods, as those of older torch), and leaves the rest to `pointer`."""
 
+import os
 import sys
 
 from . import _types
 
-SLOW, NUMPY, DLPACK, POINTER, CONSTANT, DESCRIPTOR, INDEX, FLOAT, BOOL, TUPLE = range(10)
+SLOW, NUMPY, DLPACK, POINTER, CONSTANT, DESCRIPTOR, INDEX, FLOAT, BOOL, TUPLE, TENSOR = range(11)
 _element_numbers = {}
 
 
@@ -34,9 +35,12 @@ def classify(kind):
     return (CONSTANT, None)
   if hasattr(kind, "_is_mock_tensor"):
     return (SLOW, None)
-  exchange = getattr(kind, "__dlpack_c_exchange_api__", None)
-  if exchange is not None and _is_plain_tensor(kind):
-    return (DLPACK, exchange)
+  if _is_plain_tensor(kind):
+    exchange = getattr(kind, "__dlpack_c_exchange_api__", None)
+    if exchange is not None and os.environ.get("TESSERA_LAUNCH_DLPACK") != "0":
+      return (DLPACK, exchange)
+    if _is_torch(kind):
+      return (TENSOR, kind.data_ptr)
   if any(hasattr(kind, name) for name in ("data_ptr", "__cuda_array_interface__", "__array_interface__",
                                           "__dlpack__")):
     return (POINTER, None)
@@ -48,11 +52,16 @@ def classify(kind):
   return (SLOW, None)
 
 
+def _is_torch(kind):
+  torch = sys.modules.get("torch")
+  return torch is not None and issubclass(kind, torch.Tensor)
+
+
 def _is_plain_tensor(kind):
   """Not a subclass of torch's tensors that may do things of its own."""
-  torch = sys.modules.get("torch")
-  if torch is None or not issubclass(kind, torch.Tensor):
+  if not _is_torch(kind):
     return True
+  torch = sys.modules["torch"]
   return kind is torch.Tensor or kind is torch.nn.Parameter
 
 

@@ -458,8 +458,14 @@ class JITFunction(FunctionBase, JITCallable):
   def __repr__(self):
     return "JITFunction(%s:%s)" % (self.__module__, self.__qualname__)
 
-  def __getstate__(self):
-    raise TypeError("jit functions cannot be pickled: %s" % self._fn_name)
+  def __reduce__(self):
+    return self.__qualname__  # by its name in its module, like a function
+
+  def __copy__(self):
+    return self
+
+  def __deepcopy__(self, memo):
+    return self
 
   __hash__ = JITCallable.__hash__
   __eq__ = JITCallable.__eq__
