@@ -5,6 +5,7 @@
 Without clang: hashes of the headers, the libraries' export lists, rules of the description itself, the generated files,
 and (--cc COMPILER...) sizes, offsets, numbers and prototypes, which any C compiler compares with the headers.
 --clang reads the headers again instead and compares everything; without clang 22 it is skipped (77)."""
+
 import argparse
 import json
 import os
@@ -54,7 +55,9 @@ def check_generated(api):
         if old is None:
             problem(f"{path} is missing: run bindings/gen/gen.py --from-json")
         elif old != text:
-            problem(f"{path} is not what the emitter writes from api.json: run bindings/gen/gen.py --from-json")
+            problem(
+                f"{path} is not what the emitter writes from api.json: run bindings/gen/gen.py --from-json"
+            )
 
 
 def check_rules(api):
@@ -88,8 +91,12 @@ def check_rules(api):
         for struct in library["structs"]:
             if struct["sized"] and struct["fields"][0]["offset"] != 0:
                 problem(f"{struct['name']}: struct_size is not first")
-        statuses = {v["name"].split("_", 1)[1]: v["value"] for e in library["enums"]
-                    if e["name"] == f"{name}_status" for v in e["values"]}
+        statuses = {
+            v["name"].split("_", 1)[1]: v["value"]
+            for e in library["enums"]
+            if e["name"] == f"{name}_status"
+            for v in e["values"]
+        }
         if len(statuses) < 15:
             problem(f"{name}_status has {len(statuses)} values")
 
@@ -100,21 +107,27 @@ def probe(api):
 
     def claim(expression, what):
         lines.append(f'_Static_assert({expression}, "{what}");')
+
     for library in api["libraries"].values():
         for struct in library["structs"]:
             name = struct["name"]
             claim(f"sizeof({name}) == {struct['size']}", f"size of {name}")
             for field in struct["fields"]:
-                claim(f"offsetof({name}, {field['name']}) == {field['offset']}", f"place of {name}.{field['name']}")
+                claim(
+                    f"offsetof({name}, {field['name']}) == {field['offset']}",
+                    f"place of {name}.{field['name']}",
+                )
             if struct["init_macro"]:
                 lines.append(f"static const {name} init_{name} = {struct['init_macro']};")
                 lines.append(f"const void *use_{name}(void) {{ return &init_{name}; }}")
         for item in library["constants"] + [v for e in library["enums"] for v in e["values"]]:
-            value = f"{item['value']}ull" if item["value"] > 0x7fffffff else str(item["value"])
+            value = f"{item['value']}ull" if item["value"] > 0x7FFFFFFF else str(item["value"])
             claim(f"{item['name']} == {value}", f"value of {item['name']}")
         for function in library["functions"]:
             pointer = re.sub(r" ?\(", " (*)(", function["c"], count=1)
-            claim(f"_Generic(&{function['name']}, {pointer}: 1, default: 0)", f"prototype of {function['name']}")
+            claim(
+                f"_Generic(&{function['name']}, {pointer}: 1, default: 0)", f"prototype of {function['name']}"
+            )
     return "\n".join(lines) + "\n"
 
 
@@ -124,7 +137,9 @@ def check_layout(api, compiler):
         with open(path, "w", encoding="utf-8") as file:
             file.write(probe(api))
         includes = [f"-I{os.path.join(gen.ROOT, f'lib{name}', 'include')}" for name in api["libraries"]]
-        done = subprocess.run([*compiler, "-std=c11", "-fsyntax-only", *includes, path], capture_output=True, text=True)
+        done = subprocess.run(
+            [*compiler, "-std=c11", "-fsyntax-only", *includes, path], capture_output=True, text=True
+        )
     if done.returncode:
         found = re.findall(r'static assertion failed: "([^"]*)"', done.stderr)
         for what in found[:20]:
@@ -143,7 +158,9 @@ def main():
         if shutil.which(clang) is None:
             print(f"skipped: no {clang}")
             return 77
-        return subprocess.run([sys.executable, os.path.join(gen.HERE, "gen.py"), "--check", "--clang", clang]).returncode
+        return subprocess.run(
+            [sys.executable, os.path.join(gen.HERE, "gen.py"), "--check", "--clang", clang]
+        ).returncode
     with open(gen.API, encoding="utf-8") as file:
         api = json.load(file)
     check_headers(api)

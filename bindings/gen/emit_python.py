@@ -1,8 +1,23 @@
 # SPDX-License-Identifier: MIT
 """Python's raw layer: one module of tables for each library. tessera/_raw/__init__.py makes functions of them."""
 
-CODES = {"i8": "b", "u8": "B", "i16": "h", "u16": "H", "i32": "i", "u32": "I", "i64": "q", "u64": "Q", "usize": "N",
-         "f32": "f", "f64": "d", "char": "c", "pointer": "p", "string": "s", "void": "B"}
+CODES = {
+    "i8": "b",
+    "u8": "B",
+    "i16": "h",
+    "u16": "H",
+    "i32": "i",
+    "u32": "I",
+    "i64": "q",
+    "u64": "Q",
+    "usize": "N",
+    "f32": "f",
+    "f64": "d",
+    "char": "c",
+    "pointer": "p",
+    "string": "s",
+    "void": "B",
+}
 
 
 class Tokens:
@@ -97,7 +112,12 @@ def emit(api, name, digest):
         out += [f"{v['name']} = {v['value']}" for v in enum["values"]]
     out += ["", "# name: result, then parameter:type", "FUNCTIONS = {"]
     out += [f'    "{f["name"]}": "{function_line(tokens, f)}",' for f in library["functions"]]
-    out += ["}", "", "# name: (field:type, what the _INIT macro holds besides struct_size and zeros)", "STRUCTS = {"]
+    out += [
+        "}",
+        "",
+        "# name: (field:type, what the _INIT macro holds besides struct_size and zeros)",
+        "STRUCTS = {",
+    ]
     for struct in library["structs"]:
         line = " ".join(f"{f['name']}:{tokens.field(f)}" for f in struct["fields"])
         defaults = {}
@@ -111,8 +131,20 @@ def emit(api, name, digest):
         out.append(f'    "{struct["name"]}": ("{line}", {defaults!r}),')
     out += ["}", "", "CALLBACKS = {"]
     for callback in library["callbacks"]:
-        words = [tokens.result(callback["result"])] + [f"{p['name']}:{tokens.plain(p)}" for p in callback["parameters"]]
+        words = [tokens.result(callback["result"])] + [
+            f"{p['name']}:{tokens.plain(p)}" for p in callback["parameters"]
+        ]
         out.append(f'    "{callback["name"]}": "{" ".join(words)}",')
-    out += ["}", "", "", "def __getattr__(name):", "    return _raw.lookup(_MODULE, name)", "", "",
-            "import sys as _sys  # noqa: E402", "_MODULE = _sys.modules[__name__]", ""]
+    out += [
+        "}",
+        "",
+        "",
+        "def __getattr__(name):",
+        "    return _raw.lookup(_MODULE, name)",
+        "",
+        "",
+        "import sys as _sys  # noqa: E402",
+        "_MODULE = _sys.modules[__name__]",
+        "",
+    ]
     return "\n".join(out)

@@ -5,6 +5,7 @@
 A developer who changed a public header runs it without arguments and commits what changed. It needs clang 22; nothing
 else does. --from-json leaves the headers alone and writes the generated files anew; --check writes nothing and fails
 if a file would change; --clang names the compiler."""
+
 import argparse
 import hashlib
 import json
@@ -26,10 +27,12 @@ def dump(api):
 
 def digest_of(api):
     """Names what the emitters see: hashes of headers and texts of comments are not part of it."""
+
     def strip(node):
         if isinstance(node, dict):
             return {k: strip(v) for k, v in node.items() if k not in ("doc", "headers", "c")}
         return [strip(v) for v in node] if isinstance(node, list) else node
+
     return hashlib.sha256(json.dumps(strip(api), sort_keys=True).encode()).hexdigest()[:16]
 
 

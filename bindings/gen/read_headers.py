@@ -4,6 +4,7 @@
 `read(root, clang)` gives the description (bindings/gen/README.md says what is in it) as one dict. Declarations come
 from the AST; comments, array extents of parameters and macro names from the header's text at the places that the
 AST gives; values of _INIT macros and of constants from a probe file that uses them, through the AST again."""
+
 import hashlib
 import importlib.util
 import json
@@ -16,12 +17,37 @@ import tempfile
 LIBRARIES = ("tir", "tcache", "tdriver", "tcodegen", "tkernels")
 
 SCALARS = {
-    "int8_t": "i8", "uint8_t": "u8", "int16_t": "i16", "uint16_t": "u16", "int32_t": "i32", "uint32_t": "u32",
-    "int64_t": "i64", "uint64_t": "u64", "size_t": "usize", "int": "i32", "unsigned int": "u32", "float": "f32",
-    "double": "f64", "char": "char", "void": "void",
+    "int8_t": "i8",
+    "uint8_t": "u8",
+    "int16_t": "i16",
+    "uint16_t": "u16",
+    "int32_t": "i32",
+    "uint32_t": "u32",
+    "int64_t": "i64",
+    "uint64_t": "u64",
+    "size_t": "usize",
+    "int": "i32",
+    "unsigned int": "u32",
+    "float": "f32",
+    "double": "f64",
+    "char": "char",
+    "void": "void",
 }
-SIZES = {"i8": 1, "u8": 1, "i16": 2, "u16": 2, "i32": 4, "u32": 4, "i64": 8, "u64": 8, "usize": 8, "f32": 4, "f64": 8,
-         "char": 1, "pointer": 8}
+SIZES = {
+    "i8": 1,
+    "u8": 1,
+    "i16": 2,
+    "u16": 2,
+    "i32": 4,
+    "u32": 4,
+    "i64": 8,
+    "u64": 8,
+    "usize": 8,
+    "f32": 4,
+    "f64": 8,
+    "char": 1,
+    "pointer": 8,
+}
 
 # What names and types do not say. function -> parameter -> what to set in its description.
 OVERRIDES = {
@@ -43,7 +69,9 @@ class HeaderError(Exception):
 
 def headers_of(root, library):
     folder = os.path.join(root, f"lib{library}", "include", library)
-    return [f"lib{library}/include/{library}/{name}" for name in sorted(os.listdir(folder)) if name.endswith(".h")]
+    return [
+        f"lib{library}/include/{library}/{name}" for name in sorted(os.listdir(folder)) if name.endswith(".h")
+    ]
 
 
 def all_headers(root):
@@ -74,6 +102,7 @@ def include_lines(root):
 
 
 # ---- the AST, with the places that clang leaves out when they repeat ----
+
 
 def fill_places(node, state):
     """Gives every `loc` its file: clang prints a file only where it differs from the place printed before."""
@@ -139,7 +168,7 @@ class Text:
                 return ""
             for begin, end, comment in self.comments:
                 if above_start < end <= above_end and self.text[end:above_end].strip() == "":
-                    first = self.text[self.line_of(begin)[0]:begin].strip()
+                    first = self.text[self.line_of(begin)[0] : begin].strip()
                     if not first:
                         return "" if re.match(r"/\*\s*----", comment) else clean(comment)
             start = above_start
@@ -165,23 +194,36 @@ class Text:
         above_start, above_end = self.line_of(max(start - 1, 0))
         for begin, end, comment in self.comments:
             if above_start < end <= above_end and self.text[end:above_end].strip() == "":
-                if not self.text[self.line_of(begin)[0]:begin].strip():
+                if not self.text[self.line_of(begin)[0] : begin].strip():
                     return clean(comment)
         return ""
 
 
 # ---- types ----
 
+
 class Reader:
     def __init__(self, root, clang):
         self.root = root
         self.clang = clang
         self.texts = {}
-        self.libraries = {name: {"soname": "", "version": "", "headers": [], "handles": [], "enums": [], "constants": [],
-                                 "structs": [], "callbacks": [], "functions": []} for name in LIBRARIES}
-        self.aliases = {}    # name of a typedef of an integer -> (library, base)
-        self.handles = {}    # name -> description
-        self.structs = {}    # name -> description
+        self.libraries = {
+            name: {
+                "soname": "",
+                "version": "",
+                "headers": [],
+                "handles": [],
+                "enums": [],
+                "constants": [],
+                "structs": [],
+                "callbacks": [],
+                "functions": [],
+            }
+            for name in LIBRARIES
+        }
+        self.aliases = {}  # name of a typedef of an integer -> (library, base)
+        self.handles = {}  # name -> description
+        self.structs = {}  # name -> description
         self.callbacks = {}  # name -> description
         for library in LIBRARIES:
             for header in headers_of(root, library):
@@ -230,43 +272,32 @@ class Reader:
     def describe(self, text, name):
         """Kind and type of a parameter, field or result by its C type alone."""
         text = re.sub(r"\s+", " ", text).replace("*const", "* const").strip()
-        depth = 0
-        consts = []
+        depth, inner_const = 0, False  # stars; whether a pointer that is pointed to may not be changed
         while True:
-            stripped = text.strip()
-            pointer_const = stripped.endswith("const") and "*" in stripped
-            if pointer_const:
-                stripped = stripped[:-5].strip()
-            if not stripped.endswith("*"):
+            is_const = text.endswith(" const") and "*" in text
+            text = text[:-5].strip() if is_const else text
+            if not text.endswith("*"):
                 break
+            inner_const = inner_const or (is_const and depth > 0)
             depth += 1
-            consts.append(pointer_const)
-            text = stripped[:-1]
+            text = text[:-1].strip()
         const, what, base = self.base(text)
         if what == "handle" and not self.is_value_handle(base):
             if depth == 0:
                 raise HeaderError(f"handle {base} by value in '{name}'")
             depth -= 1
         if depth == 0:
-            kind = {"callback": "callback"}.get(what, "value")
-            return {"kind": kind, "type": base}
+            return {"kind": "callback" if what == "callback" else "value", "type": base}
         if depth == 1:
-            if what == "scalar" and base == "void":
+            if base == "void":
                 return {"kind": "pointer", "type": "void", "const": const}
-            if what == "scalar" and base == "char":
-                return {"kind": "string", "type": "char"} if const else {"kind": "out_string", "type": "char"}
+            if base == "char":
+                return {"kind": "string" if const else "out_string", "type": "char"}
             if what == "struct":
                 return {"kind": "struct" if const else "out", "type": base}
-            if const or (consts and consts[-1]):
-                return {"kind": "array", "type": base}
-            return {"kind": "out", "type": base}
+            return {"kind": "array" if const or inner_const else "out", "type": base}
         if depth == 2:
-            inner = "string" if base == "char" else "pointer"
-            if const and (len(consts) > 1 and consts[-2] or consts[0]):
-                return {"kind": "array", "type": inner}
-            if consts[0] or (len(consts) > 1 and consts[1]):
-                return {"kind": "array", "type": inner}
-            return {"kind": "out", "type": inner}
+            return {"kind": "array" if inner_const else "out", "type": "string" if base == "char" else "pointer"}
         raise HeaderError(f"no rule for the type of '{name}'")
 
     # ---- declarations ----
@@ -318,8 +349,11 @@ class Reader:
         for i, item in enumerate(items):
             name = item["name"]
             following = items[i + 1] if i + 1 < len(items) else None
-            sized = following is not None and self.is_integer(following) and (
-                following["name"] == "size" or following["name"].endswith("_size"))
+            sized = (
+                following is not None
+                and self.is_integer(following)
+                and (following["name"] == "size" or following["name"].endswith("_size"))
+            )
             if item["kind"] == "string" and sized:
                 item.update(kind="bytes", count=following["name"])
             elif item["kind"] == "pointer" and item.get("const") and sized:
@@ -331,7 +365,13 @@ class Reader:
             elif item["kind"] == "out" and following is not None and following["name"] in ("capacity", "n"):
                 item.update(kind="out_array", count=following["name"])
             elif item["kind"] in ("array", "struct") and "count" not in item:
-                wanted = [f"num_{name}", f"num_{name.removesuffix('_types')}", f"{name}_count", f"n{name}", f"{name.removesuffix('s')}_count"]
+                wanted = [
+                    f"num_{name}",
+                    f"num_{name.removesuffix('_types')}",
+                    f"{name}_count",
+                    f"n{name}",
+                    f"{name.removesuffix('s')}_count",
+                ]
                 if item["kind"] == "array":
                     wanted += ["alloc_rank"] if name == "alloc_shape" else ["count", "rank", "num_functions"]
                     if name in ("attr_names", "attr_values"):
@@ -342,7 +382,9 @@ class Reader:
                         wanted.insert(0, "num_results")
                     if name == "block":
                         wanted.insert(0, "rank")
-                count = next((other for other in wanted if other in by_name and self.is_integer(by_name[other])), None)
+                count = next(
+                    (other for other in wanted if other in by_name and self.is_integer(by_name[other])), None
+                )
                 if count is not None:
                     item.update(kind="array", count=count)
                 elif item["kind"] == "array":
@@ -352,8 +394,11 @@ class Reader:
         return items
 
     def read(self):
-        ast = json.loads(run_clang(self.clang, self.root, include_lines(self.root), "-fsyntax-only",
-                                   "-Xclang", "-ast-dump=json"))
+        ast = json.loads(
+            run_clang(
+                self.clang, self.root, include_lines(self.root), "-fsyntax-only", "-Xclang", "-ast-dump=json"
+            )
+        )
         state = {}
         fill_places(ast, state)
         pending_enum = None
@@ -392,14 +437,20 @@ class Reader:
         name, text = node["name"], node["type"]["qualType"]
         library = self.library_of(header)
         if name in self.structs:
-            self.structs[name]["doc"] = self.structs[name]["doc"] or self.doc(header, node["range"]["begin"]["offset"])
+            self.structs[name]["doc"] = self.structs[name]["doc"] or self.doc(
+                header, node["range"]["begin"]["offset"]
+            )
             return
         if "(*)" in text:
             result, types = self.signature(text)
-            source = self.texts[header].text[offset:node["range"]["end"]["offset"] + 1]
+            source = self.texts[header].text[offset : node["range"]["end"]["offset"] + 1]
             source = re.sub(COMMENT, "", source)
-            inner = source[source.index("(") + 1:source.rindex(")")] if "(" in source else ""
-            names = [re.search(r"(\w+)\s*(?:\[\d*\])?$", part.strip()).group(1) for part in inner.split(",") if part.strip()]
+            inner = source[source.index("(") + 1 : source.rindex(")")] if "(" in source else ""
+            names = [
+                re.search(r"(\w+)\s*(?:\[\d*\])?$", part.strip()).group(1)
+                for part in inner.split(",")
+                if part.strip()
+            ]
             if names == ["void"]:
                 names = []
             item = {"name": name, "doc": self.doc(header, offset)}
@@ -409,8 +460,14 @@ class Reader:
             return
         match = re.match(r"^(const )?struct (\w+)( \*)?$", text)
         if match:
-            item = {"name": name, "pointer": bool(match.group(3)), "c": name if match.group(3) else f"{name} *",
-                    "destroy": None, "retain": None, "doc": self.doc(header, offset)}
+            item = {
+                "name": name,
+                "pointer": bool(match.group(3)),
+                "c": name if match.group(3) else f"{name} *",
+                "destroy": None,
+                "retain": None,
+                "doc": self.doc(header, offset),
+            }
             if not match.group(3) and name in self.structs:
                 return
             self.handles[name] = item
@@ -418,7 +475,9 @@ class Reader:
             return
         if text in SCALARS:
             self.aliases[name] = SCALARS[text]
-            library["enums"].append({"name": name, "type": SCALARS[text], "doc": self.doc(header, offset), "values": []})
+            library["enums"].append(
+                {"name": name, "type": SCALARS[text], "doc": self.doc(header, offset), "values": []}
+            )
             return
         raise HeaderError(f"{header}: no rule for typedef {name} = {text}")
 
@@ -431,23 +490,28 @@ class Reader:
                 continue
             value = constant_of(child)
             at = at if value is None else value
-            values.append({"name": child["name"], "value": at,
-                           "doc": self.utf8(source.field_doc(place_of(child)[1]))})
+            values.append(
+                {"name": child["name"], "value": at, "doc": self.utf8(source.field_doc(place_of(child)[1]))}
+            )
             at += 1
         # `typedef uint32_t x;` in the lines before names an enum whose constants share its prefix.
         begin = node["range"]["begin"]["offset"]
         above = source.text[:begin].rstrip()
-        match = re.search(r"typedef \w+ (\w+);[^\n;]*$", above[above.rfind("\n") + 1:])
+        match = re.search(r"typedef \w+ (\w+);[^\n;]*$", above[above.rfind("\n") + 1 :])
         if match and library["enums"] and library["enums"][-1]["name"] == match.group(1):
             library["enums"][-1]["values"] = values
         else:
-            library["enums"].append({"name": None, "type": "u32", "doc": self.doc(header, begin), "values": values})
+            library["enums"].append(
+                {"name": None, "type": "u32", "doc": self.doc(header, begin), "values": values}
+            )
 
     def add_struct(self, node, header):
         library = self.library_of(header)
         source = self.texts[header]
         if node.get("tagUsed") != "struct" or "name" not in node:
-            raise HeaderError(f"{header}: no rule for a {node.get('tagUsed')} {node.get('name', 'without a name')}")
+            raise HeaderError(
+                f"{header}: no rule for a {node.get('tagUsed')} {node.get('name', 'without a name')}"
+            )
         names, types, extents, docs = [], [], [], []
         inline = {}
         for child in node["inner"]:
@@ -461,10 +525,14 @@ class Reader:
             if "(*)" in text:
                 result, inner = self.signature(text)
                 begin = child["range"]["begin"]["offset"]
-                declared = re.sub(COMMENT, "", source.text[begin:child["range"]["end"]["offset"] + 1])
-                parts = declared[declared.index(")") + 1:]
-                parts = parts[parts.index("(") + 1:parts.rindex(")")]
-                inner_names = [re.search(r"(\w+)\s*(?:\[\d*\])?$", p.strip()).group(1) for p in parts.split(",") if p.strip()]
+                declared = re.sub(COMMENT, "", source.text[begin : child["range"]["end"]["offset"] + 1])
+                parts = declared[declared.index(")") + 1 :]
+                parts = parts[parts.index("(") + 1 : parts.rindex(")")]
+                inner_names = [
+                    re.search(r"(\w+)\s*(?:\[\d*\])?$", p.strip()).group(1)
+                    for p in parts.split(",")
+                    if p.strip()
+                ]
                 inline[child["name"]] = self.prototype(result, inner, inner_names)
             names.append(child["name"])
             types.append(text)
@@ -488,9 +556,15 @@ class Reader:
             field["doc"] = doc
             offset += size
             alignment = max(alignment, align)
-        item = {"name": node["name"], "doc": self.doc(header, node["range"]["begin"]["offset"]),
-                "size": (offset + alignment - 1) // alignment * alignment, "alignment": alignment,
-                "sized": bool(fields) and fields[0]["name"] == "struct_size", "init_macro": None, "fields": fields}
+        item = {
+            "name": node["name"],
+            "doc": self.doc(header, node["range"]["begin"]["offset"]),
+            "size": (offset + alignment - 1) // alignment * alignment,
+            "alignment": alignment,
+            "sized": bool(fields) and fields[0]["name"] == "struct_size",
+            "init_macro": None,
+            "fields": fields,
+        }
         # A struct that was declared before as a handle is one no more.
         if node["name"] in self.handles:
             library["handles"].remove(self.handles.pop(node["name"]))
@@ -519,13 +593,18 @@ class Reader:
                 continue
             names.append(child["name"])
             at = place_of(child)[1] + len(child["name"])
-            match = re.match(r"\s*\[(\d+)\]", source[at:at + 12])
+            match = re.match(r"\s*\[(\d+)\]", source[at : at + 12])
             extents.append(int(match.group(1)) if match else None)
         doc = self.doc(header, offset)
         name = node["name"]
-        item = {"name": name, "header": header.split("/include/")[1], "c": node["type"]["qualType"], "doc": doc,
-                "result": {"kind": "none"} if result == "void" else self.describe(result, name),
-                "parameters": self.parameters(names, types, extents)}
+        item = {
+            "name": name,
+            "header": header.split("/include/")[1],
+            "c": node["type"]["qualType"],
+            "doc": doc,
+            "result": {"kind": "none"} if result == "void" else self.describe(result, name),
+            "parameters": self.parameters(names, types, extents),
+        }
         for parameter, extra in OVERRIDES.get(name, {}).items():
             target = next((p for p in item["parameters"] if p["name"] == parameter), None)
             if target is None:
@@ -540,10 +619,20 @@ class Reader:
             return None
         if item.get("ownership") == "taken" or (kind == "struct" and item["name"] in ("params", "options")):
             return True
-        own = [rf"\b{name}\b: NULL\b", rf"\*{name}(, \*\w+)*: NULL\b", rf"\b{name}( is|) may be NULL",
-               rf"\b{name} may (then )?be NULL", rf"`{name}` (may be|is) NULL", rf"NULL `?{name}`? (is allowed|removes|writes)",
-               rf"`{name}`[^.;()]*\(NULL:", rf"\b{name} \(may be NULL\)", rf"\b{name}: [^.;()]*\(NULL:",
-               rf"\b{name} is NULL or", rf"\(?{name} may be NULL\)?", rf"{name} \((copied; )?NULL:"]
+        own = [
+            rf"\b{name}\b: NULL\b",
+            rf"\*{name}(, \*\w+)*: NULL\b",
+            rf"\b{name}( is|) may be NULL",
+            rf"\b{name} may (then )?be NULL",
+            rf"`{name}` (may be|is) NULL",
+            rf"NULL `?{name}`? (is allowed|removes|writes)",
+            rf"`{name}`[^.;()]*\(NULL:",
+            rf"\b{name} \(may be NULL\)",
+            rf"\b{name}: [^.;()]*\(NULL:",
+            rf"\b{name} is NULL or",
+            rf"\(?{name} may be NULL\)?",
+            rf"{name} \((copied; )?NULL:",
+        ]
         if any(re.search(pattern, doc) for pattern in own):
             return True
         if kind in ("array", "bytes"):
@@ -570,20 +659,37 @@ class Reader:
 
         def slot(s):
             return {"name": s.name, "constraint": s.constraint, "arity": s.arity.lower()}
+
         operations = self.libraries["tir"]["operations"] = []
         for op in ops:
             function = functions.get(f"tir_build_{op.id}")
-            operations.append({
-                "name": op.name, "code": codes[f"TIR_OP_{op.id.upper()}"], "summary": op.summary,
-                "function": function["name"] if function else None,
-                "operands": [slot(s) for s in op.operands], "results": [slot(s) for s in op.results],
-                "attributes": [{"name": a.name, "type": a.enum_c and f"tir_{a.enum_c}" or a.type, "required": a.required,
-                                "parameter": a.param} | ({"default": a.default_value} if a.default is not None else {})
-                               for a in op.attrs],
-                "regions": op.regions, "successors": op.succs})
+            operations.append(
+                {
+                    "name": op.name,
+                    "code": codes[f"TIR_OP_{op.id.upper()}"],
+                    "summary": op.summary,
+                    "function": function["name"] if function else None,
+                    "operands": [slot(s) for s in op.operands],
+                    "results": [slot(s) for s in op.results],
+                    "attributes": [
+                        {
+                            "name": a.name,
+                            "type": a.enum_c and f"tir_{a.enum_c}" or a.type,
+                            "required": a.required,
+                            "parameter": a.param,
+                        }
+                        | ({"default": a.default_value} if a.default is not None else {})
+                        for a in op.attrs
+                    ],
+                    "regions": op.regions,
+                    "successors": op.succs,
+                }
+            )
             if function is None:
                 continue
-            optional = {s.name for s in op.operands if s.arity != "One"} | {a.name for a in op.attrs if not a.required}
+            optional = {s.name for s in op.operands if s.arity != "One"} | {
+                a.name for a in op.attrs if not a.required
+            }
             for parameter in function["parameters"][1:]:
                 if "nullable" in parameter:
                     name = parameter["name"]
@@ -611,22 +717,47 @@ class Reader:
             else:
                 probe += f"enum {{ pick_{name} = _Generic(({name}), char *: 3, const char *: 3, int: 0, unsigned: 1, default: 2) }};\n"
                 probe += f"const unsigned long long probe_{name} = (unsigned long long)({name});\n"
-        ast = json.loads(run_clang(self.clang, self.root, probe, "-Wno-c11-extensions", "-fsyntax-only", "-Xclang", "-ast-dump=json"))
-        values = {n["name"][6:]: n for n in ast["inner"] if n["kind"] == "VarDecl" and n["name"].startswith("probe_")}
+        ast = json.loads(
+            run_clang(
+                self.clang,
+                self.root,
+                probe,
+                "-Wno-c11-extensions",
+                "-fsyntax-only",
+                "-Xclang",
+                "-ast-dump=json",
+            )
+        )
+        values = {
+            n["name"][6:]: n
+            for n in ast["inner"]
+            if n["kind"] == "VarDecl" and n["name"].startswith("probe_")
+        }
         kinds = {}
         for node in ast["inner"]:
             if node["kind"] == "EnumDecl":
                 for child in node.get("inner", []):
                     if child.get("name", "").startswith("pick_"):
                         kinds[child["name"][5:]] = constant_of(child)
-        enumerators = {v["name"]: v["value"] for lib in self.libraries.values() for e in lib["enums"] for v in e["values"]}
+        enumerators = {
+            v["name"]: v["value"]
+            for lib in self.libraries.values()
+            for e in lib["enums"]
+            for v in e["values"]
+        }
         for header, name, offset in found:
             if name.endswith("_INIT"):
                 continue
             value = evaluate(values[name]["inner"][-1], enumerators, self.structs)
             kind = {0: "i32", 1: "u32"}.get(kinds[name], "u64")
             self.library_of(header)["constants"].append(
-                {"name": name, "type": kind, "value": value, "doc": self.utf8(self.texts[header].before(offset))})
+                {
+                    "name": name,
+                    "type": kind,
+                    "value": value,
+                    "doc": self.utf8(self.texts[header].before(offset)),
+                }
+            )
         for struct, macro in inits:
             item = self.structs[struct]
             item["init_macro"] = macro
@@ -635,7 +766,9 @@ class Reader:
             get = {c["name"]: c["value"] for c in library["constants"]}
             upper = name.upper()
             library["soname"] = f"lib{name}.so.{get[f'{upper}_ABI_MAJOR']}"
-            library["version"] = ".".join(str(get[f"{upper}_VERSION_{part}"]) for part in ("MAJOR", "MINOR", "PATCH"))
+            library["version"] = ".".join(
+                str(get[f"{upper}_VERSION_{part}"]) for part in ("MAJOR", "MINOR", "PATCH")
+            )
 
     def add_defaults(self, item, node, enumerators):
         while node["kind"] != "InitListExpr":
@@ -663,19 +796,27 @@ class Reader:
                 parameters = function["parameters"]
                 if len(parameters) != 1 or parameters[0]["type"] != handle["name"]:
                     continue
-                if re.search(r"_(destroy|close|free|unload|release)$", function["name"]) and function["result"]["kind"] == "none":
+                if (
+                    re.search(r"_(destroy|close|free|unload|release)$", function["name"])
+                    and function["result"]["kind"] == "none"
+                ):
                     handle["destroy"] = function["name"]
                 if function["name"].endswith("_retain"):
                     handle["retain"] = function["name"]
         for function in functions:
             outs = [p for p in function["parameters"] if p["kind"] == "out" and p["type"] in self.handles]
             if function["result"].get("type") in self.handles and function["result"]["kind"] == "value":
-                function["result"]["ownership"] = "owned" if function["name"].endswith("_retain") else "borrowed"
+                function["result"]["ownership"] = (
+                    "owned" if function["name"].endswith("_retain") else "borrowed"
+                )
             for parameter in outs:
                 handle = self.handles[parameter["type"]]
                 borrowed = handle["destroy"] is None or re.search(r"\bBorrowed\b", function["doc"])
                 parameter.setdefault("ownership", "borrowed" if borrowed else "owned")
-            if re.search(r"_(destroy|close|free|unload|release)$", function["name"]) and len(function["parameters"]) == 1:
+            if (
+                re.search(r"_(destroy|close|free|unload|release)$", function["name"])
+                and len(function["parameters"]) == 1
+            ):
                 function["parameters"][0]["ownership"] = "taken"
             if re.search(r"_take_\w+$", function["name"]):
                 function["result"]["ownership"] = "owned"
@@ -709,10 +850,20 @@ def evaluate(node, enumerators, structs):
     inner = [evaluate(child, enumerators, structs) for child in node.get("inner", [])]
     if kind == "BinaryOperator":
         a, b = inner
-        return {"|": lambda: a | b, "&": lambda: a & b, "<<": lambda: a << b, "+": lambda: a + b, "-": lambda: a - b,
-                "*": lambda: a * b}[node["opcode"]]()
+        return {
+            "|": lambda: a | b,
+            "&": lambda: a & b,
+            "<<": lambda: a << b,
+            "+": lambda: a + b,
+            "-": lambda: a - b,
+            "*": lambda: a * b,
+        }[node["opcode"]]()
     if kind == "UnaryOperator":
-        bits = 0xffffffff if "long" not in node["type"].get("desugaredQualType", node["type"]["qualType"]) else (1 << 64) - 1
+        bits = (
+            0xFFFFFFFF
+            if "long" not in node["type"].get("desugaredQualType", node["type"]["qualType"])
+            else (1 << 64) - 1
+        )
         return {"~": lambda: ~inner[0] & bits, "-": lambda: -inner[0]}[node["opcode"]]()
     if kind in ("ImplicitCastExpr", "ParenExpr", "CStyleCastExpr", "ConstantExpr") and inner:
         return inner[-1]

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Makes the package's folder in the build directory: Python files and extensions, copied where they differ; what is no
 more in the source goes. --list prints the Python files instead."""
+
 import argparse
 import filecmp
 import os
@@ -13,8 +14,11 @@ def sources(folder):
     found = []
     for where, folders, files in os.walk(folder):
         folders[:] = sorted(f for f in folders if f != "__pycache__")
-        found += [os.path.relpath(os.path.join(where, name), folder) for name in files
-                  if name.endswith((".py", ".pyi", ".typed"))]
+        found += [
+            os.path.relpath(os.path.join(where, name), folder)
+            for name in files
+            if name.endswith((".py", ".pyi", ".typed"))
+        ]
     return sorted(found)
 
 

@@ -3,6 +3,7 @@
 """Runs one file of unittest cases for Meson: `run_test.py [--torch] tests/test_x.py [names...]`; --torch: by the Python
 that TESSERA_TORCH_PYTHON names, if it does. Exit status 0: all that ran
 passed; 77: every case was skipped, and the reason is printed as `skipped: ...`; 1 otherwise."""
+
 import os
 import sys
 import unittest

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What the libraries' statuses become in Python. The numbers are those of common/status.inc."""
+
 from tessera.errors import TritonError
 
 
@@ -77,8 +78,22 @@ class InternalError(Error, RuntimeError):
 
 BY_STATUS = {
     kind.status: kind
-    for kind in (InvalidArgumentError, ParseError, VerifyError, UnsupportedError, NotFoundError, IoError, CorruptError,
-                 VersionError, LimitError, CompileError, DeviceError, LaunchError, BusyError, InternalError)
+    for kind in (
+        InvalidArgumentError,
+        ParseError,
+        VerifyError,
+        UnsupportedError,
+        NotFoundError,
+        IoError,
+        CorruptError,
+        VersionError,
+        LimitError,
+        CompileError,
+        DeviceError,
+        LaunchError,
+        BusyError,
+        InternalError,
+    )
 }
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Arithmetic of grids and block sizes, for the host and for compile-time values in kernels."""
+
 from tessera.runtime.jit import constexpr_function
 
 

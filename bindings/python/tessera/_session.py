@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Sessions: compile IR that somebody wrote or exported, and launch it on numpy arrays.
 
-    session = tessera.Session("cpu")
-    add = session.compile("add.ttir")
-    add[(4,)](x, y, z, x.size)
+session = tessera.Session("cpu")
+add = session.compile("add.ttir")
+add[(4,)](x, y, z, x.size)
 """
+
 import ctypes
 import os
 import struct
@@ -92,12 +93,18 @@ class _Opened:
 
 # kind -> name, numpy dtypes that an array of it may have (ml_dtypes' by name), format of struct, bits
 _KINDS = {
-    2: ("i1", ("bool", "int8", "uint8"), "B", 1), 3: ("i8", ("int8", "uint8"), "B", 8),
-    4: ("i16", ("int16", "uint16"), "H", 16), 5: ("i32", ("int32", "uint32"), "I", 32),
-    6: ("i64", ("int64", "uint64"), "Q", 64), 7: ("f16", ("float16",), "e", 0),
-    8: ("bf16", ("bfloat16", "uint16", "int16"), "H", 0), 9: ("f32", ("float32",), "f", 0),
-    10: ("f64", ("float64",), "d", 0), 11: ("f8E4M3FN", ("float8_e4m3fn", "uint8", "int8"), "B", 0),
-    12: ("f8E5M2", ("float8_e5m2", "uint8", "int8"), "B", 0), 13: ("f8E4M3FNUZ", ("float8_e4m3fnuz", "uint8", "int8"), "B", 0),
+    2: ("i1", ("bool", "int8", "uint8"), "B", 1),
+    3: ("i8", ("int8", "uint8"), "B", 8),
+    4: ("i16", ("int16", "uint16"), "H", 16),
+    5: ("i32", ("int32", "uint32"), "I", 32),
+    6: ("i64", ("int64", "uint64"), "Q", 64),
+    7: ("f16", ("float16",), "e", 0),
+    8: ("bf16", ("bfloat16", "uint16", "int16"), "H", 0),
+    9: ("f32", ("float32",), "f", 0),
+    10: ("f64", ("float64",), "d", 0),
+    11: ("f8E4M3FN", ("float8_e4m3fn", "uint8", "int8"), "B", 0),
+    12: ("f8E5M2", ("float8_e5m2", "uint8", "int8"), "B", 0),
+    13: ("f8E4M3FNUZ", ("float8_e4m3fnuz", "uint8", "int8"), "B", 0),
     14: ("f8E5M2FNUZ", ("float8_e5m2fnuz", "uint8", "int8"), "B", 0),
 }
 
@@ -141,7 +148,9 @@ class Argument:
             if not low <= value <= high:
                 self.fail(f"{value} is out of range", OverflowError)
             if value % self.divisibility:
-                self.fail(f"{value} is not a multiple of {self.divisibility}, which the IR promises", ValueError)
+                self.fail(
+                    f"{value} is not a multiple of {self.divisibility}, which the IR promises", ValueError
+                )
             return struct.pack("<" + form, value & ((1 << max(bits, 8)) - 1))
         if name in ("f16", "f32", "f64"):
             with numpy.errstate(over="ignore"):
@@ -152,11 +161,15 @@ class Argument:
 
     def check_address(self, address):
         if address % self.divisibility:
-            self.fail(f"its address is not a multiple of {self.divisibility}, which the IR promises", ValueError)
+            self.fail(
+                f"its address is not a multiple of {self.divisibility}, which the IR promises", ValueError
+            )
 
     def check_array(self, array):
         if array.dtype.name not in _KINDS.get(self.element, ("", ()))[1]:
-            self.fail(f"expected an array of {' or '.join(_KINDS[self.element][1][:2])}, got one of {array.dtype}")
+            self.fail(
+                f"expected an array of {' or '.join(_KINDS[self.element][1][:2])}, got one of {array.dtype}"
+            )
         if not array.dtype.isnative:
             self.fail(f"its elements are in foreign byte order ({array.dtype.str})", ValueError)
         if not array.flags.c_contiguous:
@@ -169,14 +182,16 @@ def _bfloat16(value):
     """Rounded to nearest even from the double itself: through f32 it would be rounded twice."""
     single = numpy.float32(value)
     if numpy.isnan(single):
-        return struct.pack("<H", 0x7fc0)
-    if not numpy.isinf(single) and float(single) != value:  # round to odd, so that the second rounding is right
+        return struct.pack("<H", 0x7FC0)
+    if (
+        not numpy.isinf(single) and float(single) != value
+    ):  # round to odd, so that the second rounding is right
         bits = int(single.view(numpy.uint32))
         if not bits & 1:
             toward = numpy.float32(numpy.inf if value > float(single) else -numpy.inf)
             single = numpy.nextafter(single, toward)
     bits = int(single.view(numpy.uint32))
-    return struct.pack("<H", (bits + 0x7fff + ((bits >> 16) & 1)) >> 16 & 0xffff)
+    return struct.pack("<H", (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16 & 0xFFFF)
 
 
 def _foreign_pointer(value):
@@ -251,15 +266,19 @@ class Kernel:
     def _values(self, args, named):
         if named:
             args = list(args)
-            for argument in self._given[len(args):]:
+            for argument in self._given[len(args) :]:
                 if argument.name not in named:
                     raise TypeError(f"{self.name}: argument '{argument.name}' is missing")
                 args.append(named.pop(argument.name))
             if named:
-                raise TypeError(f"{self.name}: argument '{next(iter(named))}' is not in the signature or was given twice")
+                raise TypeError(
+                    f"{self.name}: argument '{next(iter(named))}' is not in the signature or was given twice"
+                )
         if len(args) != len(self._given):
-            raise TypeError(f"{self.name} takes {len(self._given)} arguments ({', '.join(map(repr, self._given))}), "
-                            f"got {len(args)}")
+            raise TypeError(
+                f"{self.name} takes {len(self._given)} arguments ({', '.join(map(repr, self._given))}), "
+                f"got {len(args)}"
+            )
         return args
 
     def _launch(self, grid, args, named):
@@ -283,15 +302,23 @@ class Kernel:
                 elif argument.kind in _KINDS:
                     data = argument.scalar(value)
                 else:
-                    raise _errors.UnsupportedError(f"not implemented: argument '{argument.name}' is a tensor descriptor")
+                    raise _errors.UnsupportedError(
+                        f"not implemented: argument '{argument.name}' is a tensor descriptor"
+                    )
                 ctypes.memmove(place, data, len(data))
             grid = (ctypes.c_uint32 * 3)(*grid)
-            _raw.check(tkernels, tkernels.tkernels_launch(self._handle, None, grid, pointers, len(self.arguments)))
+            _raw.check(
+                tkernels, tkernels.tkernels_launch(self._handle, None, grid, pointers, len(self.arguments))
+            )
             session.synchronize()
             for memory, array, written in staged:
                 if written:
-                    _raw.check(tdriver, tdriver.tdriver_memory_download(
-                        session._stream, array.ctypes.data, memory, 0, array.nbytes))
+                    _raw.check(
+                        tdriver,
+                        tdriver.tdriver_memory_download(
+                            session._stream, array.ctypes.data, memory, 0, array.nbytes
+                        ),
+                    )
             if staged:
                 session.synchronize()
         finally:
@@ -313,8 +340,10 @@ class Kernel:
         except ValueError as error:
             argument.fail(str(error), ValueError)
         if interface is None:
-            argument.fail(f"expected a numpy array{'' if self._session.maps_memory else ' or an array on the GPU'}, "
-                          f"got {type(value).__name__}")
+            argument.fail(
+                f"expected a numpy array{'' if self._session.maps_memory else ' or an array on the GPU'}, "
+                f"got {type(value).__name__}"
+            )
         if self._session.maps_memory:
             argument.fail(f"the array is on a GPU, the session is on '{self._session.device}'", ValueError)
         address, read_only = interface["data"]
@@ -322,22 +351,33 @@ class Kernel:
             argument.fail("the array is read-only and the kernel may write to it", ValueError)
         name = numpy.dtype(interface["typestr"]).name
         if name not in _KINDS[argument.element][1]:
-            argument.fail(f"expected an array of {' or '.join(_KINDS[argument.element][1][:2])}, got one of {name}")
+            argument.fail(
+                f"expected an array of {' or '.join(_KINDS[argument.element][1][:2])}, got one of {name}"
+            )
         argument.check_address(address)
         return address
 
     def _stage(self, argument, array, staged):
         for memory, other, _ in staged:
             if numpy.shares_memory(array, other):
-                argument.fail("it shares memory with another argument, which a device with memory of its own "
-                              "cannot see", ValueError)
+                argument.fail(
+                    "it shares memory with another argument, which a device with memory of its own "
+                    "cannot see",
+                    ValueError,
+                )
         memory, pointer = _raw.ref(), _raw.ref()
-        _raw.check(tdriver, tdriver.tdriver_memory_alloc(self._session._device.handle, array.nbytes,
-                                                         tdriver.TDRIVER_MEMORY_DEVICE, memory))
+        _raw.check(
+            tdriver,
+            tdriver.tdriver_memory_alloc(
+                self._session._device.handle, array.nbytes, tdriver.TDRIVER_MEMORY_DEVICE, memory
+            ),
+        )
         staged.append((memory.value, array, argument.is_written))
         _raw.check(tdriver, tdriver.tdriver_memory_get(memory, pointer, None))
-        _raw.check(tdriver, tdriver.tdriver_memory_upload(self._session._stream, memory, 0, array.ctypes.data,
-                                                          array.nbytes))
+        _raw.check(
+            tdriver,
+            tdriver.tdriver_memory_upload(self._session._stream, memory, 0, array.ctypes.data, array.nbytes),
+        )
         return pointer.value or 0
 
 
@@ -377,13 +417,17 @@ class Session:
         _raw.check(tdriver, tdriver.tdriver_stream_get_default(self._device.handle, stream))
         self._stream = stream.value
         params = tkernels.tkernels_session_params.init(
-            library_path=":".join(_raw.library_folders()), driver_device=self._device.handle,
-            cache_dir=os.fspath(cache_dir) if cache_dir is not None else None)
+            library_path=":".join(_raw.library_folders()),
+            driver_device=self._device.handle,
+            cache_dir=os.fspath(cache_dir) if cache_dir is not None else None,
+        )
         handle = _raw.ref()
         _raw.check(tkernels, tkernels.tkernels_session_create(params, handle))
         self._handle = handle.value
 
-    def compile(self, ir, kernel=None, *, target=None, options=None, name=None, promises=True, keep_stages=False):
+    def compile(
+        self, ir, kernel=None, *, target=None, options=None, name=None, promises=True, keep_stages=False
+    ):
         """The kernel of a `.ttir` file (a path), or of bytes of IR (text or bytecode).
 
         kernel: its name, where the module has several. target: instead of the device's own. options:
@@ -399,10 +443,11 @@ class Session:
             raise TypeError(f"expected a path or bytes of IR, not {type(ir).__name__}")
         if isinstance(options, dict):
             options = ",".join(f"{key}={value}" for key, value in options.items())
-        flags = (0 if promises else tkernels.TKERNELS_GET_NO_PROMISES)
+        flags = 0 if promises else tkernels.TKERNELS_GET_NO_PROMISES
         flags |= tkernels.TKERNELS_GET_KEEP_STAGES if keep_stages else 0
-        params = tkernels.tkernels_get_params.init(kernel=kernel, source_name=name, target=target or self.target,
-                                                   options=options, flags=flags)
+        params = tkernels.tkernels_get_params.init(
+            kernel=kernel, source_name=name, target=target or self.target, options=options, flags=flags
+        )
         handle = _raw.ref()
         _raw.check(tkernels, tkernels.tkernels_session_get(self._handle, ir, None, params, handle))
         return Kernel(self, handle.value)

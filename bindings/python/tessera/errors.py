@@ -9,6 +9,7 @@ class TritonError(Exception):
 
 def __getattr__(name):
     from tessera import _errors
+
     try:
         return getattr(_errors, name)
     except AttributeError:

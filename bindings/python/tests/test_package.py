@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The package as a whole: what an import costs in modules, names, files, test list."""
+
 import os
 import pathlib
 import re
@@ -14,8 +15,12 @@ HERE = pathlib.Path(__file__).parent
 
 def python(code, *options, **environment):
     """Standard output of a fresh Python."""
-    done = subprocess.run([sys.executable, *options, "-c", code], capture_output=True, text=True,
-                          env={**os.environ, **environment})
+    done = subprocess.run(
+        [sys.executable, *options, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+    )
     if done.returncode:
         raise AssertionError(done.stderr)
     return done.stdout
@@ -24,19 +29,25 @@ def python(code, *options, **environment):
 class Import(unittest.TestCase):
     def test_what_it_loads(self):
         """The import is cheap because it loads nothing: no ctypes, no ast, no numpy, no library, never torch."""
-        code = "import sys; before = set(sys.modules); import tessera; print(*sorted(set(sys.modules) - before))"
+        code = (
+            "import sys; before = set(sys.modules); import tessera; print(*sorted(set(sys.modules) - before))"
+        )
         self.assertEqual(python(code).split(), ["tessera"])
 
     def test_session_loads_no_front_end(self):
         loaded = python("import sys, tessera; tessera.Session; print(*sys.modules)").split()
         for name in ("torch", "ast", "inspect", "tessera.compiler", "tessera.language", "tessera.runtime"):
-            if name in ("ast", "inspect") and name in python("import sys, numpy; print(*sys.modules)").split():
+            if (
+                name in ("ast", "inspect")
+                and name in python("import sys, numpy; print(*sys.modules)").split()
+            ):
                 continue
             self.assertNotIn(name, loaded)
 
     def test_version(self):
         self.assertRegex(tessera.__version__, r"^\d+\.\d+\.\d+$")
         from tessera._raw import tir
+
         self.assertEqual(tessera.__version__, tir.tir_version())
 
     def test_names(self):
@@ -57,7 +68,16 @@ class Import(unittest.TestCase):
     def test_integers(self):
         for x, y in ((0, 3), (1, 3), (3, 3), (4, 3), (-4, 3), (1 << 70, 7)):
             self.assertEqual(tessera.cdiv(x, y), -(-x // y))
-        for n, power in ((0, 0), (1, 1), (2, 2), (3, 4), (1023, 1024), (1024, 1024), (-5, 0), ((1 << 40) + 1, 1 << 41)):
+        for n, power in (
+            (0, 0),
+            (1, 1),
+            (2, 2),
+            (3, 4),
+            (1023, 1024),
+            (1024, 1024),
+            (-5, 0),
+            ((1 << 40) + 1, 1 << 41),
+        ):
             self.assertEqual(tessera.next_power_of_2(n), power)
 
     def test_errors(self):
@@ -69,7 +89,9 @@ class Import(unittest.TestCase):
     def test_nothing_to_complain(self):
         """`-X dev` and warnings as errors: no file left open, nothing deprecated."""
         code = "import tessera; tessera.devices(); tessera.Session('null').close()"
-        done = subprocess.run([sys.executable, "-X", "dev", "-W", "error", "-c", code], capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, "-X", "dev", "-W", "error", "-c", code], capture_output=True, text=True
+        )
         self.assertEqual((done.returncode, done.stderr), (0, ""))
 
 
@@ -98,9 +120,13 @@ class Files(unittest.TestCase):
             self.skipTest("the source's own folder has no libraries beside it")
         environment = {k: v for k, v in os.environ.items() if k != "TESSERA_LIBRARY_PATH"}
         environment["PYTHONPATH"] = str(package.parent)
-        code = ("import tessera, tessera._raw as r; tessera.Session('null').close(); "
-                "print(r._opened['tkernels']._name)")
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd="/")
+        code = (
+            "import tessera, tessera._raw as r; tessera.Session('null').close(); "
+            "print(r._opened['tkernels']._name)"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd="/"
+        )
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertTrue(os.path.isabs(done.stdout.strip()), done.stdout)
 

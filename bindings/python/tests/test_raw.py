@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The raw layer: what Python values become, and what comes back. Run with the extension, its stable-ABI build and
 ctypes alone (TESSERA_PYTHON_FAST)."""
+
 import ctypes
 import gc
 import os
@@ -59,8 +60,15 @@ class Build(unittest.TestCase):
             self.skipTest("skipped: no sub-interpreters")
         code = "import tessera._raw as raw; from tessera._raw import tir; assert raw.fast() is None, raw.fast(); "
         code += "assert tir.tir_version() == '0.1.0'"
-        done = subprocess.run([sys.executable, "-c", "import _xxsubinterpreters as i; x = i.create(); "
-                               f"i.run_string(x, {code!r}); i.destroy(x)"], capture_output=True, text=True)
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                "import _xxsubinterpreters as i; x = i.create(); " f"i.run_string(x, {code!r}); i.destroy(x)",
+            ],
+            capture_output=True,
+            text=True,
+        )
         self.assertEqual((done.returncode, done.stderr), (0, ""))
 
     def test_versions(self):
@@ -102,7 +110,9 @@ class Values(Context):
 
     def test_wrong_arguments(self):
         f = tir.tir_type_int
-        with self.assertRaisesRegex(TypeError, r"tir_type_int takes 3 arguments \(context, width, sign\), got 2"):
+        with self.assertRaisesRegex(
+            TypeError, r"tir_type_int takes 3 arguments \(context, width, sign\), got 2"
+        ):
             f(self.context, 32)
         with self.assertRaisesRegex(TypeError, "takes 3 arguments"):
             f(self.context, 32, 0, 0)
@@ -130,11 +140,13 @@ class Values(Context):
         with self.assertRaises(OverflowError):
             tir.tir_attr_int(i64, 1 << 63)
         f64 = tir.tir_type_float(self.context, tir.TIR_FLOAT_F64)
-        for value, bits in ((1.5, 0x3ff8 << 48), (-0.0, 1 << 63), (2, 1 << 62), (float("inf"), 0x7ff << 52)):
+        for value, bits in ((1.5, 0x3FF8 << 48), (-0.0, 1 << 63), (2, 1 << 62), (float("inf"), 0x7FF << 52)):
             out = ref(ctypes.c_uint64)
             check(tir, tir.tir_attr_get_float_bits(tir.tir_attr_float(f64, value), out))
             self.assertEqual(out.value, bits)
-        self.assertEqual(tir.tir_attr_float_bits(f64, (1 << 64) - 1), tir.tir_attr_float_bits(f64, (1 << 64) - 1))
+        self.assertEqual(
+            tir.tir_attr_float_bits(f64, (1 << 64) - 1), tir.tir_attr_float_bits(f64, (1 << 64) - 1)
+        )
         with self.assertRaises(TypeError):
             tir.tir_attr_float(f64, None)
 
@@ -153,9 +165,16 @@ class Values(Context):
 
     def test_bytes(self):
         size = ref(ctypes.c_size_t)
-        for data, count, expected in ((b"a\0b", 3, 3), (b"a\0b", None, 3), ("ä", None, 2), (b"abc", 2, 2), (None, 0, 0),
-                                      (bytearray(b"xyz"), None, 3), (np.frombuffer(b"12345", "u1"), None, 5),
-                                      (memoryview(b"12"), 1, 1)):
+        for data, count, expected in (
+            (b"a\0b", 3, 3),
+            (b"a\0b", None, 3),
+            ("ä", None, 2),
+            (b"abc", 2, 2),
+            (None, 0, 0),
+            (bytearray(b"xyz"), None, 3),
+            (np.frombuffer(b"12345", "u1"), None, 5),
+            (memoryview(b"12"), 1, 1),
+        ):
             attr = tir.tir_attr_string(self.context, data, count)
             tir.tir_attr_get_text(attr, size)
             self.assertEqual(size.value, expected, (data, count))
@@ -173,7 +192,9 @@ class Values(Context):
             self.assertEqual(tir.tir_type_tensor(i8, 2, shape, None), expected)
         self.assertEqual(tir.tir_type_tensor(i8, None, [4, 8], None), expected)
         self.assertEqual(collect(tir, "tir_type_write", expected), b"tensor<4x8xi8>")
-        self.assertEqual(collect(tir, "tir_type_write", tir.tir_type_tensor(i8, 0, None, None)), b"tensor<i8>")
+        self.assertEqual(
+            collect(tir, "tir_type_write", tir.tir_type_tensor(i8, 0, None, None)), b"tensor<i8>"
+        )
         with self.assertRaisesRegex(ValueError, "'shape' has 1 elements, the count says 2"):
             tir.tir_type_tensor(i8, 2, [4], None)
         with self.assertRaises(OverflowError):
@@ -277,7 +298,12 @@ class Structs(Context):
     def test_layout_in_arrays(self):
         dim = tir.tir_layout_dim
         layout = ref()
-        check(tir, tir.tir_layout_create(1, [dim(tir.TIR_DIM_LANE, 2)], 1, [dim(tir.TIR_DIM_TENSOR, 2)], [1, 2], layout))
+        check(
+            tir,
+            tir.tir_layout_create(
+                1, [dim(tir.TIR_DIM_LANE, 2)], 1, [dim(tir.TIR_DIM_TENSOR, 2)], [1, 2], layout
+            ),
+        )
         self.assertEqual(collect(tir, "tir_layout_write", layout), b"lane=[[1],[2]]")
         out = dim()
         check(tir, tir.tir_layout_get_dim(layout, tir.TIR_LAYOUT_IN, 0, out))
@@ -305,8 +331,10 @@ class Structs(Context):
         } }"""
         module = self.parse(text)
         data = np.zeros(4, np.int32)
-        args = [tir.tir_interp_arg.init(kind=tir.TIR_INTERP_BUFFER, data=data, size=data.nbytes),
-                tir.tir_interp_arg.init(kind=tir.TIR_INTERP_SCALAR, bits=42)]
+        args = [
+            tir.tir_interp_arg.init(kind=tir.TIR_INTERP_BUFFER, data=data, size=data.nbytes),
+            tir.tir_interp_arg.init(kind=tir.TIR_INTERP_SCALAR, bits=42),
+        ]
         check(tir, tir.tir_interp_run(module, "f", tir.tir_interp_params.init(), args, None))
         self.assertEqual(list(data), [42, 0, 0, 0])
 
@@ -320,7 +348,9 @@ class Callbacks(Context):
         self.assertEqual(tir.tir_bytecode_looks_like(code, None), 1)
         again = ref()
         check(tir, tir.tir_module_read_bytecode(self.context, code, None, None, again))
-        self.assertEqual(collect(tir, "tir_module_print", again, None), collect(tir, "tir_module_print", module, None))
+        self.assertEqual(
+            collect(tir, "tir_module_print", again, None), collect(tir, "tir_module_print", module, None)
+        )
         tir.tir_module_destroy(again)
 
     def test_visit(self):
@@ -330,6 +360,7 @@ class Callbacks(Context):
         def visit(user, op):
             seen.append(tir.tir_op_name(op))
             return 0
+
         self.assertEqual(tir.tir_op_walk(tir.tir_module_op(module), visit, None), 0)
         self.assertEqual(seen, ["builtin.module", "tt.func", "arith.addi", "tt.return"])
         self.assertEqual(tir.tir_op_walk(tir.tir_module_op(module), lambda user, op: 2, None), 1)
@@ -342,6 +373,7 @@ class Callbacks(Context):
         @tir.tir_diagnostic_fn
         def receive(user, severity, text, size):
             texts.append((severity, ctypes.string_at(text, size)))
+
         check(tir, tir.tir_context_set_diagnostic(self.context, receive, None))
         status = tir.tir_module_parse(self.context, "module {", None, "bad.ttir", ref())
         check(tir, tir.tir_context_set_diagnostic(self.context, None, None))
@@ -353,8 +385,12 @@ class Callbacks(Context):
         names = []
 
         def event(user, record):
-            names.append(record.contents.name if hasattr(record, "contents")
-                         else tir.tir_pass_event.from_address(record).name)
+            names.append(
+                record.contents.name
+                if hasattr(record, "contents")
+                else tir.tir_pass_event.from_address(record).name
+            )
+
         params = tir.tir_pass_params.init(event=event)
         gc.collect()
         check(tir, tir.tir_pass_run(self.parse(), "canonicalize,cse", params))
@@ -374,6 +410,7 @@ class Errors(Context):
 
     def test_every_status_has_a_class(self):
         from tessera import _errors
+
         for status in range(1, 15):
             self.assertEqual(_errors.from_status(status, "x").status, status)
             self.assertIsNot(type(_errors.from_status(status, "x")), _errors.Error)
@@ -422,6 +459,7 @@ class Other(unittest.TestCase):
     def test_no_leak(self):
         """References and memory stay where they are over many calls, good and bad."""
         import resource
+
         context = ref()
         check(tir, tir.tir_context_create(None, context))
         shape, name = [4, 8], "a-name-of-its-own"
@@ -436,6 +474,7 @@ class Other(unittest.TestCase):
                 tir.tir_type_tensor(element, 3, shape, None)
             except ValueError:
                 pass
+
         for _ in range(200):
             once()
         before = (sys.getrefcount(shape), sys.getrefcount(name), sys.getrefcount(cell), sys.getrefcount(None))

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Sessions and kernels on numpy arrays: results, what is refused, life and death of the objects."""
+
 import gc
 import os
 import pathlib
@@ -60,7 +61,7 @@ def aligned(size, dtype=np.float32, fill=None):
     """An array whose address is a multiple of 16, as the test kernels promise."""
     raw = np.zeros(size * np.dtype(dtype).itemsize + 16, np.uint8)
     start = -raw.ctypes.data % 16
-    array = raw[start:start + size * np.dtype(dtype).itemsize].view(dtype)
+    array = raw[start : start + size * np.dtype(dtype).itemsize].view(dtype)
     if fill is not None:
         array[:] = fill
     return array
@@ -78,7 +79,11 @@ class OnCpu(unittest.TestCase):
 
     def arrays(self, n=784):
         rng = np.random.default_rng(1)
-        return (aligned(n, fill=rng.random(n, np.float32)), aligned(n, fill=rng.random(n, np.float32)), aligned(n))
+        return (
+            aligned(n, fill=rng.random(n, np.float32)),
+            aligned(n, fill=rng.random(n, np.float32)),
+            aligned(n),
+        )
 
     def test_add(self):
         x, y, z = self.arrays()
@@ -100,8 +105,10 @@ class OnCpu(unittest.TestCase):
 
     def test_description(self):
         self.assertEqual(self.add.name, "add")
-        self.assertEqual([(a.name, a.type) for a in self.add.arguments],
-                         [("x", "*f32"), ("y", "*f32"), ("z", "*f32"), ("n", "i32")])
+        self.assertEqual(
+            [(a.name, a.type) for a in self.add.arguments],
+            [("x", "*f32"), ("y", "*f32"), ("z", "*f32"), ("n", "i32")],
+        )
         self.assertRegex(self.add.key, "^[0-9a-f]{64}$")
         self.assertTrue(self.add.target.startswith("cpu:"))
         self.assertIn("add(x: *f32", repr(self.add))
@@ -141,11 +148,22 @@ class OnCpu(unittest.TestCase):
     def test_scalars(self):
         kernel = self.session.compile(SCALARS)
         types = ["bool", "int8", "int16", "int32", "int64", "float16", "uint16", "float32", "float64"]
-        cases = [(True, -128, -32768, -1 << 31, -1 << 63, 1.5, 1.5, 0.1, 0.1),
-                 (False, 255, 65535, (1 << 32) - 1, (1 << 64) - 1, float("inf"), 3.0, -0.0, 1e300),
-                 (1, 1, 1, 1, 1, 2049, 1, 16777217, 1 << 70),
-                 (np.bool_(True), np.int8(-1), np.uint16(7), np.int32(-7), np.int64(8), np.float16(0.5), np.float32(2),
-                  np.float32(3), np.float64(4))]
+        cases = [
+            (True, -128, -32768, -1 << 31, -1 << 63, 1.5, 1.5, 0.1, 0.1),
+            (False, 255, 65535, (1 << 32) - 1, (1 << 64) - 1, float("inf"), 3.0, -0.0, 1e300),
+            (1, 1, 1, 1, 1, 2049, 1, 16777217, 1 << 70),
+            (
+                np.bool_(True),
+                np.int8(-1),
+                np.uint16(7),
+                np.int32(-7),
+                np.int64(8),
+                np.float16(0.5),
+                np.float32(2),
+                np.float32(3),
+                np.float64(4),
+            ),
+        ]
         for values in cases:
             outs = [np.zeros(1, t) for t in types]
             kernel[1](*values, *outs)
@@ -153,17 +171,35 @@ class OnCpu(unittest.TestCase):
                 if t == "uint16":
                     expected = np.array([np.float32(value).view(np.uint32) >> 16], np.uint16)
                 elif t.startswith(("int", "bool")):
-                    expected = np.array([int(value)], object).astype(np.uint64 if int(value) > 0 else np.int64).astype(t)
+                    expected = (
+                        np.array([int(value)], object)
+                        .astype(np.uint64 if int(value) > 0 else np.int64)
+                        .astype(t)
+                    )
                 else:
                     expected = np.array([value], np.float64).astype(t)
                 self.assertEqual(out.tobytes(), expected.tobytes(), (t, value, out))
 
     def test_bfloat16_rounding(self):
         from tessera._session import _bfloat16
-        for value, bits in ((1.0, 0x3f80), (1.00390625, 0x3f80), (1.01171875, 0x3f82), (-2.0, 0xc000), (0.0, 0), (-0.0, 0x8000),
-                            (float("inf"), 0x7f80), (float("nan"), 0x7fc0), (3.4e38, 0x7f80), (1e39, 0x7f80),
-                            (1.00390625 + 2.0 ** -40, 0x3f81), (1.00390625 - 2.0 ** -40, 0x3f80),
-                            (-1.00390625 - 2.0 ** -40, 0xbf81), (1e-45, 0), (1e-40, 1)):
+
+        for value, bits in (
+            (1.0, 0x3F80),
+            (1.00390625, 0x3F80),
+            (1.01171875, 0x3F82),
+            (-2.0, 0xC000),
+            (0.0, 0),
+            (-0.0, 0x8000),
+            (float("inf"), 0x7F80),
+            (float("nan"), 0x7FC0),
+            (3.4e38, 0x7F80),
+            (1e39, 0x7F80),
+            (1.00390625 + 2.0**-40, 0x3F81),
+            (1.00390625 - 2.0**-40, 0x3F80),
+            (-1.00390625 - 2.0**-40, 0xBF81),
+            (1e-45, 0),
+            (1e-40, 1),
+        ):
             with np.errstate(over="ignore"):
                 got = int.from_bytes(_bfloat16(value), "little")
             self.assertEqual(got, bits, value)
@@ -178,12 +214,22 @@ class OnCpu(unittest.TestCase):
         x, y, z = self.arrays()
         n = x.size
         cases = [
-            (TypeError, r"add takes 4 arguments \(x: \*f32, y: \*f32, z: \*f32, n: i32\), got 3", (x, y, z), {}),
+            (
+                TypeError,
+                r"add takes 4 arguments \(x: \*f32, y: \*f32, z: \*f32, n: i32\), got 3",
+                (x, y, z),
+                {},
+            ),
             (TypeError, "got 5", (x, y, z, n, n), {}),
             (TypeError, "argument 'n' is missing", (x, y, z), {"m": 1}),
             (TypeError, "'m' is not in the signature", (x, y, z, n), {"m": 1}),
             (TypeError, "'x' is not in the signature or was given twice", (x, y, z, n), {"x": x}),
-            (TypeError, r"'y' \(\*f32\): expected an array of float32, got one of float64", (x, y.astype("f8"), z, n), {}),
+            (
+                TypeError,
+                r"'y' \(\*f32\): expected an array of float32, got one of float64",
+                (x, y.astype("f8"), z, n),
+                {},
+            ),
             (TypeError, "'x'.*got one of int32", (x.view(np.int32), y, z, n), {}),
             (ValueError, "byte order", (x.astype(">f4"), y, z, n), {}),
             (ValueError, "'x'.*not contiguous", (np.zeros(2 * n, "f4")[::2], y, z, n), {}),
@@ -210,10 +256,15 @@ class OnCpu(unittest.TestCase):
 
     def test_wrong_grids(self):
         x, y, z = self.arrays()
-        for grid, kind, text in (((1, 2, 3, 4), ValueError, "one to three"), ((), ValueError, "one to three"),
-                                 ((-1,), ValueError, "-1 programs"), ((1 << 32,), ValueError, "programs in one direction"),
-                                 (1.5, TypeError, "integers, not float"), (("4",), TypeError, "not str"),
-                                 (True, TypeError, "not bool")):
+        for grid, kind, text in (
+            ((1, 2, 3, 4), ValueError, "one to three"),
+            ((), ValueError, "one to three"),
+            ((-1,), ValueError, "-1 programs"),
+            ((1 << 32,), ValueError, "programs in one direction"),
+            (1.5, TypeError, "integers, not float"),
+            (("4",), TypeError, "not str"),
+            (True, TypeError, "not bool"),
+        ):
             with self.assertRaisesRegex(kind, text):
                 self.add[grid](x, y, z, 1)
 
@@ -254,6 +305,7 @@ class OnCpu(unittest.TestCase):
                     np.testing.assert_array_equal(z, 2 * x)
             except BaseException as error:  # noqa: B902
                 failures.append(error)
+
         threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
         for thread in threads:
             thread.start()
@@ -263,6 +315,7 @@ class OnCpu(unittest.TestCase):
 
     def test_no_leak(self):
         import resource
+
         x, y, z = self.arrays(64)
 
         def rounds(count):
@@ -272,6 +325,7 @@ class OnCpu(unittest.TestCase):
                     self.add[1](x, y, z)
                 except TypeError:
                     pass
+
         rounds(500)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         rounds(5000)
@@ -282,8 +336,11 @@ class Life(unittest.TestCase):
     def test_close(self):
         with tessera.Session() as session:
             kernel = session.compile(ADD)
-        for call in (lambda: session.compile(ADD), lambda: session.synchronize(),
-                     lambda: kernel[1](aligned(4), aligned(4), aligned(4), 4)):
+        for call in (
+            lambda: session.compile(ADD),
+            lambda: session.synchronize(),
+            lambda: kernel[1](aligned(4), aligned(4), aligned(4), 4),
+        ):
             with self.assertRaisesRegex(ValueError, "closed"):
                 call()
         session.close()

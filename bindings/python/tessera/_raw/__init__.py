@@ -20,6 +20,7 @@ The library is opened at the first use of one of its functions. How Python value
 Functions of plain parameters come from the extension `_fast` (full C API) or `_fast_abi3` (stable ABI) where one was
 built: about 0.1 us a call. The rest, and all of them without it, go through ctypes, with the same meaning.
 TESSERA_PYTHON_FAST=0 forces ctypes, =abi3 the second build."""
+
 import ctypes
 import os
 import sys
@@ -29,20 +30,38 @@ from tessera import _errors
 LIBRARIES = ("tir", "tcodegen", "tdriver", "tcache", "tkernels")
 
 _SCALARS = {
-    "b": ctypes.c_int8, "B": ctypes.c_uint8, "h": ctypes.c_int16, "H": ctypes.c_uint16, "i": ctypes.c_int32,
-    "I": ctypes.c_uint32, "q": ctypes.c_int64, "Q": ctypes.c_uint64, "N": ctypes.c_size_t, "f": ctypes.c_float,
-    "d": ctypes.c_double, "c": ctypes.c_char, "p": ctypes.c_void_p, "s": ctypes.c_char_p,
+    "b": ctypes.c_int8,
+    "B": ctypes.c_uint8,
+    "h": ctypes.c_int16,
+    "H": ctypes.c_uint16,
+    "i": ctypes.c_int32,
+    "I": ctypes.c_uint32,
+    "q": ctypes.c_int64,
+    "Q": ctypes.c_uint64,
+    "N": ctypes.c_size_t,
+    "f": ctypes.c_float,
+    "d": ctypes.c_double,
+    "c": ctypes.c_char,
+    "p": ctypes.c_void_p,
+    "s": ctypes.c_char_p,
 }
 _RANGES = {
-    "b": (-1 << 7, (1 << 7) - 1, "i8"), "B": (0, (1 << 8) - 1, "u8"), "h": (-1 << 15, (1 << 15) - 1, "i16"),
-    "H": (0, (1 << 16) - 1, "u16"), "i": (-1 << 31, (1 << 31) - 1, "i32"), "I": (0, (1 << 32) - 1, "u32"),
-    "q": (-1 << 63, (1 << 63) - 1, "i64"), "Q": (0, (1 << 64) - 1, "u64"), "N": (0, (1 << 64) - 1, "usize"),
+    "b": (-1 << 7, (1 << 7) - 1, "i8"),
+    "B": (0, (1 << 8) - 1, "u8"),
+    "h": (-1 << 15, (1 << 15) - 1, "i16"),
+    "H": (0, (1 << 16) - 1, "u16"),
+    "i": (-1 << 31, (1 << 31) - 1, "i32"),
+    "I": (0, (1 << 32) - 1, "u32"),
+    "q": (-1 << 63, (1 << 63) - 1, "i64"),
+    "Q": (0, (1 << 64) - 1, "u64"),
+    "N": (0, (1 << 64) - 1, "usize"),
 }
 
 
 def __getattr__(name):
     if name in LIBRARIES:
         import importlib
+
         return importlib.import_module("tessera._raw." + name)
     raise AttributeError(f"module 'tessera._raw' has no attribute '{name}'")
 
@@ -78,16 +97,22 @@ def collect(library, function, *arguments):
 
 # ---- where the libraries are ----
 
+
 def library_folders():
     """Folders in which libraries are looked for, in order: $TESSERA_LIBRARY_PATH, the package's own, those beside it.
     After them comes the system's order."""
     folders = [folder for folder in os.environ.get("TESSERA_LIBRARY_PATH", "").split(":") if folder]
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     above = os.path.dirname(package)
-    folders += [package, os.path.join(package, "lib"), os.path.join(above, "lib"),
-                os.path.join(os.path.dirname(above), "lib")]
+    folders += [
+        package,
+        os.path.join(package, "lib"),
+        os.path.join(above, "lib"),
+        os.path.join(os.path.dirname(above), "lib"),
+    ]
     try:
         from tessera._raw import _installed  # written by an installation whose libraries are elsewhere
+
         folders.append(os.path.normpath(os.path.join(package, _installed.LIBRARIES)))
     except ImportError:
         pass
@@ -113,15 +138,20 @@ def open_library(name, soname):
         except OSError as error:
             raise _errors.NotFoundError(
                 f"cannot open {soname} ({error}); looked in {', '.join(library_folders())} and where the system looks; "
-                f"TESSERA_LIBRARY_PATH names folders to look in first", 5, name) from None
+                f"TESSERA_LIBRARY_PATH names folders to look in first",
+                5,
+                name,
+            ) from None
     return _opened[name]
 
 
 # ---- the extension ----
 
+
 def _load_fast():
     import importlib
     import tessera._raw.tir as tir
+
     wanted = os.environ.get("TESSERA_PYTHON_FAST", "1")
     if sys.version_info < (3, 11):
         return None  # older than the stable ABI that _fast_abi3 is made for; they would load it all the same
@@ -139,6 +169,7 @@ def _load_fast():
 _extension = False
 _connected = set()  # libraries whose functions the extension knows
 
+
 def fast():
     """The extension, or None."""
     global _extension
@@ -151,11 +182,12 @@ def fast():
 
 def _slow(name):
     """The ctypes form of a function; the extension hands it every call that it does not take itself."""
-    module = sys.modules["tessera._raw." + name[:name.index("_")]]
+    module = sys.modules["tessera._raw." + name[: name.index("_")]]
     return _function(module, name)
 
 
 # ---- making attributes ----
+
 
 def lookup(module, name):
     """Makes the attribute `name` of one of the library modules, at its first use."""
@@ -191,7 +223,7 @@ def _ctype(module, token):
         return getattr(module, token[1:])
     if token[0] == "{":  # an inline array: {3I
         digits = token[1:].rstrip("=_abcdefghijklmnopqrstuvwxyzBHINQ")
-        return _ctype(module, token[1 + len(digits):]) * int(digits)
+        return _ctype(module, token[1 + len(digits) :]) * int(digits)
     if token[0] == "@":
         return _callback_type(module, module.CALLBACKS[token[1:]], token[1:])
     if token[0] == "(":
@@ -220,6 +252,7 @@ def _decode(value):
 
 
 # ---- arguments ----
+
 
 def _wrong(what, name, value, expected):
     return TypeError(f"{what}: argument '{name}' is {type(value).__name__}, expected {expected}")
@@ -281,6 +314,7 @@ def _string(what, name, value):
 def _buffer(what, name, value, writable=False):
     """(address, bytes, what keeps it alive) of an object with a buffer."""
     import numpy
+
     try:
         view = memoryview(value)
     except TypeError:
@@ -323,8 +357,10 @@ def _counted(what, name, value, element, ctype, keep, writable):
         return ctypes.addressof(array), len(items)
     if isinstance(value, ctypes.Array):
         if ctypes.sizeof(value._type_) != ctypes.sizeof(ctype):
-            raise TypeError(f"{what}: argument '{name}' has elements of {ctypes.sizeof(value._type_)} bytes, "
-                            f"expected {ctypes.sizeof(ctype)}")
+            raise TypeError(
+                f"{what}: argument '{name}' has elements of {ctypes.sizeof(value._type_)} bytes, "
+                f"expected {ctypes.sizeof(ctype)}"
+            )
         keep.append(value)
         return ctypes.addressof(value), len(value)
     if isinstance(value, ctype):
@@ -386,6 +422,7 @@ def _special(module, token):
     """Converter of an argument that is neither number, string nor handle."""
     kind, rest = token[0], token[1:]
     if kind == "S":  # const struct *
+
         def convert(what, name, values, place, keep):
             value = values[place]
             ctype = getattr(module, rest)
@@ -396,7 +433,9 @@ def _special(module, token):
             if isinstance(value, ctypes._Pointer):
                 return _address(what, name, value)
             raise _wrong(what, name, value, f"{rest} or None")
+
     elif kind == "o":  # one value out
+
         def convert(what, name, values, place, keep):
             value = values[place]
             ctype = _ctype(module, rest)
@@ -404,18 +443,24 @@ def _special(module, token):
                 return value
             if isinstance(value, (ctypes._SimpleCData, ctypes.Structure, ctypes.Array)):
                 if ctypes.sizeof(value) < ctypes.sizeof(ctype):
-                    raise TypeError(f"{what}: the cell '{name}' has {ctypes.sizeof(value)} bytes, "
-                                    f"{ctypes.sizeof(ctype)} are written")
+                    raise TypeError(
+                        f"{what}: the cell '{name}' has {ctypes.sizeof(value)} bytes, "
+                        f"{ctypes.sizeof(ctype)} are written"
+                    )
                 return ctypes.addressof(value)
             try:
                 address, size, alive = _buffer(what, name, value, True)
             except TypeError:
                 raise _wrong(what, name, value, f"a cell (ref({ctype.__name__})) or None") from None
             if size < ctypes.sizeof(ctype):
-                raise TypeError(f"{what}: the cell '{name}' has {size} bytes, {ctypes.sizeof(ctype)} are written")
+                raise TypeError(
+                    f"{what}: the cell '{name}' has {size} bytes, {ctypes.sizeof(ctype)} are written"
+                )
             keep.append(alive)
             return address
+
     elif kind == "@":  # callback
+
         def convert(what, name, values, place, keep):
             value = values[place]
             ctype = getattr(module, rest)
@@ -429,6 +474,7 @@ def _special(module, token):
                 value = ctype(value)
                 keep.append(value)
             return ctypes.cast(value, ctypes.c_void_p)
+
     elif kind == "b":  # bytes: b#4
         counter = int(rest[1:])
 
@@ -447,6 +493,7 @@ def _special(module, token):
                 keep.append(alive)
             _count(what, name, values, counter, size, "bytes", value)
             return address
+
     elif kind in "ax":  # array in or out: aq#1, aI=3, aQ?
         element, separator, bound = _split_array(rest)
         writable = kind == "x"
@@ -459,6 +506,7 @@ def _special(module, token):
             elif separator == "=" and size is not None and values[place] is not None and size < bound:
                 raise ValueError(f"{what}: argument '{name}' has {size} elements, expected {bound}")
             return address
+
     else:
         raise AssertionError(token)
     return convert
@@ -471,7 +519,7 @@ def _split_array(token):
         element, bound = token.split("#")
         return element, "#", int(bound)
     place = token.rindex("=")
-    return token[:place], "=", int(token[place + 1:])
+    return token[:place], "=", int(token[place + 1 :])
 
 
 class _Length(int):
@@ -485,12 +533,17 @@ def _count(what, name, values, counter, size, unit, value):
         if size is not None:
             values[counter] = _Length(size)
     elif isinstance(wanted, _Length) and size != wanted:
-        raise ValueError(f"{what}: argument '{name}' has {size} {unit}, another array of the same count has {wanted}")
-    elif size is not None and value is not None and hasattr(wanted, "__index__") and wanted.__index__() > size:
+        raise ValueError(
+            f"{what}: argument '{name}' has {size} {unit}, another array of the same count has {wanted}"
+        )
+    elif (
+        size is not None and value is not None and hasattr(wanted, "__index__") and wanted.__index__() > size
+    ):
         raise ValueError(f"{what}: argument '{name}' has {size} {unit}, the count says {wanted}")
 
 
 # ---- structs ----
+
 
 class Struct(ctypes.Structure):
     """What the struct classes have in common: text fields take and give str, array fields take lists, callback fields
@@ -506,7 +559,11 @@ class Struct(ctypes.Structure):
         if cls._sized:
             value.struct_size = ctypes.sizeof(cls)
         for name, default in cls._defaults.items():
-            setattr(value, name, default if not isinstance(default, list) else type(getattr(value, name))(*default))
+            setattr(
+                value,
+                name,
+                default if not isinstance(default, list) else type(getattr(value, name))(*default),
+            )
         for name, field in fields.items():
             if not hasattr(cls, name):
                 raise AttributeError(f"{cls.__name__} has no field '{name}'")
@@ -581,7 +638,9 @@ def _struct(module, name):
             properties[field] = _text_field(field)
         elif token[0] in "aSv":  # arrays, structs, void *: by address
             fields.append(("raw_" + field, ctypes.c_void_p))
-            properties[field] = _pointer_field(module, field, token[1:].split("#")[0].split("?")[0] if token[0] == "a" else "")
+            properties[field] = _pointer_field(
+                module, field, token[1:].split("#")[0].split("?")[0] if token[0] == "a" else ""
+            )
         elif token[0] in "@(":
             ctype = _ctype(module, token)
             fields.append(("raw_" + field, ctype))
