@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 
-PARTS = ["driver", "run", "norms", "matrix", "layouts", "determinism", "sanitizer", "bench"]
+PARTS = ["driver", "run", "norms", "matrix", "layouts", "ops", "determinism", "sanitizer", "bench"]
 HERE = pathlib.Path(__file__).resolve().parent
 PART_SECONDS = 480  # no part takes longer: what is left then is reported as not run
 GOOD, FAILED, REFUSED, SKIPPED, NOT_RUN = "pass", "FAIL", "refused", "skipped", "not run"
