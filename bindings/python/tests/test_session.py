@@ -4,6 +4,8 @@
 import gc
 import os
 import pathlib
+import subprocess
+import sys
 import tempfile
 import threading
 import unittest
@@ -359,6 +361,23 @@ class Life(unittest.TestCase):
                 session.compile(ADD)
             self.assertTrue(any(files for _, _, files in os.walk(folder)))
 
+    def test_fork_before_use(self):
+        code = """import os, sys, tessera, numpy as np
+child = os.fork()
+with tessera.Session() as session:
+    x, z = np.ones(64, np.float32), np.zeros(64, np.float32)
+    session.compile(sys.argv[1], promises=False)[1](x, x, z, 64)
+    good = list(z) == [2] * 64
+if child == 0:
+    os._exit(0 if good else 1)
+status = os.waitpid(child, 0)[1]
+sys.exit(0 if good and status == 0 else 1)
+"""
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(ADD)], capture_output=True, text=True, timeout=120
+        )
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+
     def test_fork(self):
         """A child of a process that used the device can use it."""
         with tessera.Session() as session:
@@ -377,6 +396,65 @@ class Life(unittest.TestCase):
                 finally:
                     os._exit(status)
             self.assertEqual(os.waitpid(child, 0)[1], 0)
+
+
+class OwnMemory(unittest.TestCase):
+    """What happens on devices with memory of their own, tried on the CPU's: copies there and back, arrays that are there
+    already (here: host memory that says so)."""
+
+    def setUp(self):
+        self.session = tessera.Session()
+        self.session.maps_memory = False
+        self.addCleanup(self.session.close)
+        self.add = self.session.compile(ADD)
+
+    def test_copies(self):
+        x, y, z = np.arange(301, dtype=np.float32), np.ones(301, np.float32), np.full(301, -1, np.float32)
+        self.add[2](x, y, z, 300)
+        np.testing.assert_array_equal(z[:300], x[:300] + 1)
+        self.assertEqual(z[300], -1)
+        np.testing.assert_array_equal(x, np.arange(301))
+
+    def test_empty(self):
+        empty = np.zeros(0, np.float32)
+        self.add[1](empty, np.zeros(0, np.float32), np.zeros(0, np.float32), 0)
+
+    def test_shared(self):
+        x, z = aligned(64, fill=1), aligned(64)
+        with self.assertRaisesRegex(ValueError, "'y'.*shares memory with another argument"):
+            self.add[1](x, x[32:], z, 16)
+        self.assertFalse(z.any())
+
+    def test_on_the_device(self):
+        class Theirs:
+            def __init__(self, array, strides=None, read_only=False):
+                self.array = array
+                self.__cuda_array_interface__ = {
+                    "shape": array.shape,
+                    "typestr": array.dtype.str,
+                    "version": 3,
+                    "data": (array.ctypes.data, read_only),
+                    "strides": strides,
+                }
+
+        x, y, z = aligned(64, fill=1), aligned(64, fill=2), aligned(64)
+        self.add[1](Theirs(x), Theirs(y, (4,)), Theirs(z), 64)
+        self.assertEqual(list(z), [3] * 64)
+        z[:] = 0
+        self.add[1](Theirs(x), y, z, 64)
+        self.assertEqual(list(z), [3] * 64)
+        for kind, text, argument in (
+            (ValueError, "not contiguous", Theirs(x, (8,))),
+            (ValueError, "read-only", Theirs(x, None, True)),
+            (TypeError, "got one of int32", Theirs(x.view(np.int32))),
+            (ValueError, "not a multiple of 16", Theirs(x[1:])),
+            (TypeError, "expected a numpy array or an array on the GPU, got list", [1.0]),
+        ):
+            with self.assertRaisesRegex(kind, text):
+                self.add[1](argument, y, z, 1)
+        with tessera.Session() as session:
+            with self.assertRaisesRegex(ValueError, "the array is on a GPU, the session is on 'cpu'"):
+                session.compile(ADD)[1](Theirs(x), y, z, 1)
 
 
 class Devices(unittest.TestCase):
