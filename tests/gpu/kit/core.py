@@ -161,7 +161,7 @@ class Kit:
 
     def ptx(self, file, warps=4, stages=None, target=None):
         """The PTX text that a file compiles to, or None."""
-        options = f"num_warps={warps}" + (f",num_stages={stages}" if stages else "")
+        options = f"num_warps={warps},assembler=3" + (f",num_stages={stages}" if stages else "")  # 3: it stays PTX
         out = self.work / f"{threading.get_ident()}.ptx"
         code, _ = self.call([self.tessera, "compile", file, "--target", target or self.arch(), "--options", options, "--emit", "ptx",
                              "-o", out])

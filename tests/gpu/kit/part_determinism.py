@@ -17,7 +17,7 @@ def kernels(kit):
     for f, text, args in part_run.lines():
         if f.stem in FILES and f.stem not in seen:
             seen.add(f.stem)
-            yield f.stem, f, args, 4
+            yield f.stem, f, part_run.on_gpu(args), 4
     folder = kit.work / "determinism"
     folder.mkdir(exist_ok=True)
     for kind, size in (("f16", (128, 128, 64)), ("tf32", (64, 64, 32)), ("e4m3", (128, 128, 64))):

@@ -53,7 +53,7 @@ def arguments(kit, small):
                 *([] if n % 16 == 0 else ["--no-promises"])])
     for f, _, args in part_run.lines():
         if f.stem in ("layer_norm_bwd_lock", "atomics", "join_softmax", "layer_norm_bwd_dwdb"):
-            yield f.stem, f, args
+            yield f.stem, f, part_run.on_gpu(args)
 
 
 def cases(kit, small=False):

@@ -31,24 +31,35 @@ def folder():
     raise FileNotFoundError("the kernels of tests/run")
 
 
+def without(words, option):
+    """Arguments without an option and its value."""
+    return [w for i, w in enumerate(words) if w != option and (not i or words[i - 1] != option)]
+
+
 def lines():
-    """(file, arguments) of every run that is compared with the interpreter."""
+    """(file, text, arguments) of every run that is compared with the interpreter."""
     more = sizes()
     for f in sorted(folder().glob("*.ttir")):
         text = f.read_text()
-        known = re.findall(r"^// RUN: %tessera run %s (.*) --check interp$", text, re.M)
+        known = re.findall(r"^// RUN: %tessera run %s ([^|%]*--check interp[^|%]*)$", text, re.M)
         for args in known + more.get(f.stem, []):
-            yield f, text, shlex.split(args)
+            yield f, text, shlex.split(args.replace("--check interp", ""))
+
+
+def on_gpu(words):
+    """A line's arguments without its own target, and without a tolerance that was meant for the CPU."""
+    return without(without(words, "--target"), "--tol")
 
 
 def cases(kit, warps=(1, 2, 4, 8), stages=(1, 2, 3, 4)):
     made = []
     for i, (f, text, args) in enumerate(lines()):
         title = f"{f.stem} {' '.join(a for a in args[2:] if ':' in a and '[' not in a)[:40] or i}"
-        made.append(core.Case(f"{title} cpu", f, args, target="cpu", warps=None))
+        if "--target" not in args:
+            made.append(core.Case(f"{title} cpu", f, args, target="cpu", warps=None))
         for w in warps:
             for s in stages if "tt.dot" in text else stages[:1]:
-                made.append(core.Case(f"{title} w{w} s{s}", f, args, warps=w, stages=s))
+                made.append(core.Case(f"{title} w{w} s{s}", f, on_gpu(args), warps=w, stages=s))
     return made
 
 
