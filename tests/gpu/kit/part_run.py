@@ -41,7 +41,7 @@ def lines():
     more = sizes()
     for f in sorted(folder().glob("*.ttir")):
         text = f.read_text()
-        known = re.findall(r"^// RUN: %tessera run %s ([^|%]*--check interp[^|%]*)$", text, re.M)
+        known = re.findall(r"^// RUN: %tessera run %s ([^|%\n]*--check interp[^|%\n]*)$", text, re.M)
         for args in known + more.get(f.stem, []):
             yield f, text, shlex.split(args.replace("--check interp", ""))
 
