@@ -9,6 +9,7 @@ add[(4,)](x, y, z, x.size)
 import ctypes
 import os
 import struct
+from _thread import allocate_lock
 
 import numpy
 
@@ -49,15 +50,17 @@ def devices():
 
 
 _the_driver = None
+_driver_lock = allocate_lock()
 
 
 def _driver():
     """The process's driver; it starts no thread and opens no vendor library before it is used."""
     global _the_driver
-    if _the_driver is None:
-        handle = _raw.ref()
-        _raw.check(tdriver, tdriver.tdriver_create(None, handle))
-        _the_driver = handle.value
+    with _driver_lock:
+        if _the_driver is None:
+            handle = _raw.ref()
+            _raw.check(tdriver, tdriver.tdriver_create(None, handle))
+            _the_driver = handle.value
     return _the_driver
 
 

@@ -95,6 +95,23 @@ class Build(unittest.TestCase):
             raw.nothing
 
 
+class Threads(unittest.TestCase):
+    def test_one_class(self):
+        """Threads that ask for attributes at once, for the first time, get the same ones."""
+        code = """import threading
+from tessera._raw import tir, tkernels
+barrier, seen = threading.Barrier(8), []
+def ask():
+    barrier.wait()
+    seen.append([getattr(m, n) for m in (tir, tkernels) for n in (*m.STRUCTS, *m.CALLBACKS, *list(m.FUNCTIONS)[:50])])
+threads = [threading.Thread(target=ask) for _ in range(8)]
+[t.start() for t in threads], [t.join() for t in threads]
+assert len(seen) == 8 and all(len(set(map(id, same))) == 1 for same in zip(*seen))
+"""
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+
 class Values(Context):
     def test_handles(self):
         i32 = tir.tir_type_int(self.context, 32, tir.TIR_SIGN_NONE)

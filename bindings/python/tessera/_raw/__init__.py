@@ -24,6 +24,7 @@ TESSERA_PYTHON_FAST=0 forces ctypes, =abi3 the second build."""
 import ctypes
 import os
 import sys
+from _thread import RLock
 
 from tessera import _errors
 
@@ -122,6 +123,7 @@ def library_folders():
 
 
 _opened = {}
+_lock = RLock()
 
 
 def open_library(name, soname):
@@ -191,6 +193,11 @@ def _slow(name):
 
 def lookup(module, name):
     """Makes the attribute `name` of one of the library modules, at its first use."""
+    with _lock:  # two classes of one struct would not take each other's instances
+        return module.__dict__[name] if name in module.__dict__ else _make(module, name)
+
+
+def _make(module, name):
     if name in module.FUNCTIONS:
         extension = fast()
         value = getattr(extension, name, None) if extension is not None else None
