@@ -51,6 +51,7 @@ def devices():
 
 _the_driver = None
 _driver_lock = allocate_lock()
+os.register_at_fork(after_in_child=_driver_lock._at_fork_reinit)
 
 
 def _driver():

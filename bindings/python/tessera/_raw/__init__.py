@@ -124,6 +124,7 @@ def library_folders():
 
 _opened = {}
 _lock = RLock()
+os.register_at_fork(after_in_child=_lock._at_fork_reinit)
 
 
 def open_library(name, soname):
