@@ -1346,6 +1346,7 @@ static void call_dealloc(PyObject *self) {
 
 static int function_traverse(PyObject *self, visitproc visit, void *arg) {
   Function *f = (Function *)self;
+  Py_VISIT((PyObject *)Py_TYPE(self)); /* also for the classes in Python that are made of it */
   for (int i = 0; i < f->params; i++)
     if (f->defaults) Py_VISIT(f->defaults[i]);
   /* An entry that a call is holding is counted by both; then the references seen are fewer than there are, which is
@@ -1366,6 +1367,7 @@ static int function_traverse(PyObject *self, visitproc visit, void *arg) {
 
 static int function_clear(PyObject *self) {
   table_clear((Function *)self);
+  description_clear((Function *)self);
   return 0;
 }
 
