@@ -354,6 +354,22 @@ class Places(Case):
         self.assertRegex(text, rf'":{Holder.method.def_line}:13\)')        # the indentation counts
         self.assertRegex(text, rf'":{Holder.method.def_line + 1}:17\)')
 
+    def test_threads(self):
+        import threading
+        cases = [(named, {"x_ptr": "*i32", "n": "i32"}, {"B": 16}), (calling, {"o": "*i32", "n": "i32"}, {})]
+        want = [ir(*case, locations=True) for case in cases]
+        wrong = []
+
+        def work():
+            for _ in range(3):
+                wrong.extend(case for case, text in zip(cases, want) if ir(*case, locations=True) != text)
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(wrong, [])
+
     def test_same_ir_twice(self):
         texts = {ir(named, {"x_ptr": "*i32", "n": "i32"}, {"B": 16}, locations=True) for _ in range(3)}
         self.assertEqual(len(texts), 1)
