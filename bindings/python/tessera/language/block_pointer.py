@@ -4,7 +4,7 @@ Loads and stores make a tile of pointers of them, so every target can run them."
 import builtins as _py
 
 from .base import _unwrap_if_constexpr, _unwrap_shape, base_type, base_value
-from .types import block_type, int1, int64, validate_block_shape
+from .types import block_type, int64, validate_block_shape
 from .values import tensor, tuple
 
 
@@ -97,8 +97,6 @@ class block_pointer(base_value):
         if sorted(order) != list(range(len(order))):
             raise ValueError("Expected a permutation from (0, 1, ..., len(order)-1) in order")
         element = base.type.element_ty
-        if element is int1:
-            raise NotImplementedError("not implemented: tl.make_block_ptr of int1 elements")
         ty = block_pointer_type(base.type, block_type(element, block_shape), _py.tuple(order))
         return block_pointer(ty, base, *[[_wide(x, semantic) for x in p] for p in parts])
 
