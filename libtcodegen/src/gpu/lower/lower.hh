@@ -138,6 +138,7 @@ private:
   void lowerWhile(tir::Op *op);
   void lowerBranch(tir::Op *op);
   void lowerFunction();
+  bool checkSizes();
   /// Register lists of values as one flat list, and the values set from one (phis).
   void flatten(tir::Value *v, Regs &out);
   unsigned flatCount(tir::Type t);

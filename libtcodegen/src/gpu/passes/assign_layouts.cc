@@ -450,6 +450,8 @@ tessera::Status assign_layouts(Module &m, Op *kernel, const GpuOptions &o) {
   });
   if (encoded) return {}; // text that came with layouts
   if (clusters) return tessera::fail(tessera::Code::UNSUPPORTED, "not implemented: clusters of %u CTAs", o.num_ctas);
+  if (o.num_warps & (o.num_warps - 1))
+    return tessera::fail(tessera::Code::INVALID_ARGUMENT, "num_warps is %u: expected a power of two", o.num_warps);
   bool odd = false;
   kernel->walk([&](Op *op) {
     for (unsigned i = 0; i < op->numResults(); ++i)
