@@ -111,15 +111,16 @@ static int load_runtime(void) {
   return 0;
 }
 
-/* The row of a type; NULL with an exception. */
-static const TypeRow *row_of(PyTypeObject *type) {
+/* The row of a value's type; NULL with an exception. */
+static const TypeRow *row_of(PyObject *value) {
+  PyTypeObject *type = Py_TYPE(value);
   int count = __atomic_load_n(&g_type_count, __ATOMIC_ACQUIRE);
   for (int i = 0; i < count; i++)
     if (g_types[i].type == type) return &g_types[i];
   static const TypeRow slow = {NULL, T_SLOW, NULL, NULL};
   if (count == MAX_TYPES) return &slow;
   if (load_runtime() < 0) return NULL;
-  PyObject *answer = PyObject_CallFunctionObjArgs(g_classify, (PyObject *)type, NULL);
+  PyObject *answer = PyObject_CallFunctionObjArgs(g_classify, (PyObject *)type, value, NULL);
   if (!answer) return NULL;
   PyObject *capsule = NULL;
   int kind;
@@ -567,7 +568,7 @@ static int add_descriptor(Call *c, PyObject *v) {
   if (plain != GO) return SLOW;
   PyObject *base = PyObject_GetAttr(v, g_str_base);
   if (!base) return FAIL;
-  const TypeRow *row = row_of(Py_TYPE(base));
+  const TypeRow *row = row_of(base);
   uint64_t word = 0, address = 0;
   int result = !row ? FAIL : !is_array(row) ? SLOW : read_array(c, base, row, &word, &address);
   Py_DECREF(base);
@@ -608,7 +609,7 @@ static int add_value(Call *c, PyObject *v, unsigned flags, int depth) {
   }
   if (v == Py_True || v == Py_False)
     return add_word(c, flags & P_FIXED_FLOAT ? W_FIXED : W_BOOL) || add_leaf(c, v == Py_True, L_INT);
-  const TypeRow *row = row_of(type);
+  const TypeRow *row = row_of(v);
   if (!row) return FAIL;
   switch (row->kind) {
   case T_NUMPY:
@@ -1440,7 +1441,7 @@ static int leaf_of(Call *c, PyObject *v, const Slot *slot) {
   if (slot->kind == K_TENSORDESC) {
     PyObject *base = PyObject_GetAttr(v, g_str_base);
     if (!base) return FAIL;
-    const TypeRow *row = row_of(Py_TYPE(base));
+    const TypeRow *row = row_of(base);
     uint64_t word, address = 0;
     int result = row && is_array(row) ? read_array(c, base, row, &word, &address) : SLOW;
     Py_DECREF(base);
@@ -1449,7 +1450,7 @@ static int leaf_of(Call *c, PyObject *v, const Slot *slot) {
   if (slot->kind == K_PTR) {
     if (v == Py_None) return add_leaf(c, 0, L_PTR);
     if (!PyLong_Check(v)) {
-      const TypeRow *row = row_of(Py_TYPE(v));
+      const TypeRow *row = row_of(v);
       uint64_t word, address = 0;
       if (!row) return FAIL;
       if (row->kind == T_NUMPY)

@@ -140,7 +140,7 @@ class Arrays(unittest.TestCase):
       __array_interface__ = memory.__array_interface__
 
     class Pointer:
-      dtype = "float32"
+      dtype, device = "float32", "cpu"
       def data_ptr(self):
         return memory.ctypes.data
 
@@ -149,7 +149,11 @@ class Arrays(unittest.TestCase):
         return memory.__dlpack__()
       def __dlpack_device__(self):
         return memory.__dlpack_device__()
-    for number, make in enumerate((Interface, Pointer, Dlpack)):
+    class Instance:  # the attribute is the object's
+      def __init__(self):
+        self.__array_interface__ = memory.__array_interface__
+        self.shape = (4,)
+    for number, make in enumerate((Interface, Pointer, Dlpack, Instance)):
       for again in range(2):
         memory[:] = 0
         store[(1,)](make(), float(number + 2 + again))

@@ -362,7 +362,11 @@ class CompiledKernel:
       self._info, self._arguments = _object.read_info(self.function)
       self.plan = _object.make_plan(self.function, self._arguments, self._info.params_size,
                                     self.device.default_stream if self.device.synchronous else 0,
-                                    self.device.synchronous)
+                                    self.device.synchronous or self._waits())
+
+  def _waits(self):
+    """In debug mode a kernel with asserts is waited for on GPUs, too: its launch raises what they say."""
+    return self.options.debug and self._info.message_count > 0
 
   def _init_handles(self):
     """Loads the kernel onto its device now."""

@@ -13,8 +13,9 @@ SLOW, NUMPY, DLPACK, POINTER, CONSTANT, DESCRIPTOR, INDEX, FLOAT, BOOL, TUPLE, T
 _element_numbers = {}
 
 
-def classify(kind):
-  """(number of the kind of argument that objects of this type are, what goes with it)."""
+def classify(kind, example=None):
+  """(number of the kind of argument that objects of this type are, what goes with it). example: one of them; an attribute
+  may be the object's and not the type's."""
   numpy = sys.modules.get("numpy")
   if numpy is not None:
     if kind is numpy.ndarray:
@@ -41,7 +42,7 @@ def classify(kind):
       return (DLPACK, exchange)
     if _is_torch(kind):
       return (TENSOR, kind.data_ptr)
-  if any(hasattr(kind, name) for name in ("data_ptr", "__cuda_array_interface__", "__array_interface__",
+  if any(hasattr(kind, name) or hasattr(example, name) for name in ("data_ptr", "__cuda_array_interface__", "__array_interface__",
                                           "__dlpack__")):
     return (POINTER, None)
   if kind.__name__ == "TensorDescriptor":

@@ -109,6 +109,11 @@ class CudaDriver(DriverBase):
     self.utils = _Utils(self)
     self._device = 0
 
+  def _index(self, device):
+    """Number of a device that is named by number, by torch.device, or not at all."""
+    index = getattr(device, "index", device)
+    return index if isinstance(index, int) else self.get_current_device()
+
   def get_current_target(self):
     return _device.open_device("cuda:%d" % self.get_current_device()).gpu_target
 
@@ -127,10 +132,10 @@ class CudaDriver(DriverBase):
     torch = _torch()
     if torch is None or not torch.cuda.is_available():
       return 0
-    return torch._C._cuda_getCurrentRawStream(self.get_current_device() if device is None else device)
+    return torch._C._cuda_getCurrentRawStream(self._index(device))
 
   def get_device_capability(self, device=None):
-    info = _device.open_device("cuda:%d" % (self.get_current_device() if device is None else device)).info
+    info = _device.open_device("cuda:%d" % self._index(device)).info
     return (info.capability // 10, info.capability % 10)
 
   def get_active_torch_device(self):
@@ -142,13 +147,14 @@ class CudaDriver(DriverBase):
     return torch.cuda
 
   def properties(self, device=None):
-    info = _device.open_device("cuda:%d" % (self.get_current_device() if device is None else device)).info
+    index = self._index(device)
+    info = _device.open_device("cuda:%d" % index).info
     found = {"max_shared_mem": info.shared_bytes, "max_num_regs": info.unit_registers,
              "multiprocessor_count": info.units, "warpSize": 32, "sm_clock_rate": 1980000, "mem_clock_rate": 2619000,
              "mem_bus_width": 5120}
     torch = _torch()
     if torch is not None:
-      seen = torch.cuda.get_device_properties(self.get_current_device() if device is None else device)
+      seen = torch.cuda.get_device_properties(index)
       for name, key in (("clock_rate", "sm_clock_rate"), ("memory_clock_rate", "mem_clock_rate"),
                         ("memory_bus_width", "mem_bus_width")):
         found[key] = getattr(seen, name, found[key])
