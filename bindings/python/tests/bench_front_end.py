@@ -16,7 +16,7 @@ import types
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
-if not os.environ.get("TESSERA_BENCH_INSTALLED"):
+if not os.environ.get("TESSERA_TEST_BUILT"):
     sys.path.insert(1, os.path.dirname(HERE))
 
 SIGNATURE = {"M": "*fp32", "desc_q": "*fp16", "desc_k": "*fp16", "desc_v": "*fp16", "desc_o": "*fp16",

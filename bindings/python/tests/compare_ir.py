@@ -21,7 +21,9 @@ import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.dirname(HERE))
+# The package beside this folder, or (in a build's tests) the built one, which PYTHONPATH names.
+PACKAGE = [] if os.environ.get("TESSERA_TEST_BUILT") else [os.path.dirname(HERE)]
+sys.path[:0] = PACKAGE
 PASSES = "inline,canonicalize,cse"
 TESTS = ("test_core.py", "test_frontend.py", "test_tuple.py", "test_standard.py", "test_random.py")
 
@@ -113,7 +115,7 @@ def child(side, work, peer, triton, limit, tests, name_filter):
     """Runs a front end over all kernels; the records, in order."""
     records = []
     environment = dict(os.environ, IR_SIDE=side, IR_LIMIT=str(limit), TESSERA_TRITON_PATH=os.path.join(peer, "triton"))
-    folders = [os.path.dirname(HERE), HERE]
+    folders = PACKAGE + [HERE]
     if side == "triton" and triton:
         folders.append(triton)
     if os.environ.get("PYTHONPATH"):
