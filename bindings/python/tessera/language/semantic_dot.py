@@ -20,8 +20,8 @@ class DotMixin:
 
     def default_input_precision(self, allow_tf32):
         """Precision of a dot that names none: the environment's, else the target's."""
-        import os
-        chosen = os.environ.get("TRITON_F32_DEFAULT")
+        from .. import knobs
+        chosen = knobs.language.fp32_default
         if chosen:
             return chosen
         allowed = self.option("allowed_dot_input_precisions", tuple(_PRECISIONS))
