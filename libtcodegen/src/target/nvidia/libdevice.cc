@@ -2,6 +2,7 @@
 // Functions of the toolkit's libdevice, linked in when a kernel needs one that we have no code for.
 #include "expand.hh"
 #include "llvm/Bitcode/BitcodeReader.h"
+#include "llvm/IR/InstIterator.h"
 #include "llvm/IR/Verifier.h"
 #include "llvm/Linker/Linker.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -81,6 +82,9 @@ Status link_libdevice(Module &module, const std::vector<std::string> &names, con
         if (auto *f = dyn_cast<Function>(g)) {
           f->removeFnAttr(Attribute::NoInline);
           f->addFnAttr(Attribute::AlwaysInline);
+          // __nv_mul24 claims that 24 by 24 bits fit into 32; widened, its result would be another one.
+          for (Instruction &i : instructions(*f))
+            if (i.getOpcode() == Instruction::Mul) i.setHasNoSignedWrap(false);
         }
       }
   };
