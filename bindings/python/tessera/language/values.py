@@ -170,7 +170,7 @@ class tensor(base_value):
         handles.append(self.handle)
 
     def __str__(self):
-        return f"{self.dtype}[{', '.join(map(str, self.type._shape))}]"
+        return f"{self.dtype}[{', '.join(map(str, self.shape))}]"
 
     def __repr__(self):
         return str(self)
