@@ -98,7 +98,7 @@ def timed(run):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--peer", default=os.environ.get("TESSERA_TRITON_PEER"))
+    parser.add_argument("--peer", default=os.environ.get("TESSERA_PEER"))
     parser.add_argument("--triton", default=os.environ.get("TESSERA_TRITON_SITE"))
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--json")

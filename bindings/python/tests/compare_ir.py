@@ -4,7 +4,7 @@
 
   compare_ir.py --peer DIR [--triton DIR] [--limit N] [--test FILE]... [--show NAME] [--keep DIR]
 
---peer: Triton's `python` folder (with tutorials and test/unit/language); default $TESSERA_TRITON_PEER. --triton: a folder
+--peer: Triton's `python` folder (with tutorials and test/unit/language); default $TESSERA_PEER. --triton: a folder
 with the package triton 3.9 where this Python does not have it; default $TESSERA_TRITON_SITE. Both front ends run over
 the same kernels, each in a process of its own; then `inline,canonicalize,cse` of libtir on both, without names and
 locations, and the texts are compared. What may differ stands in ALLOWED, with the reason; anything else fails.
@@ -226,7 +226,7 @@ def find_triton(path):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--peer", default=os.environ.get("TESSERA_TRITON_PEER"))
+    parser.add_argument("--peer", default=os.environ.get("TESSERA_PEER"))
     parser.add_argument("--triton", default=os.environ.get("TESSERA_TRITON_SITE"))
     parser.add_argument("--limit", type=int, default=2)
     parser.add_argument("--test", action="append")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """compare_ir.py on the tutorials and two of Triton's test files, where Triton 3.9 and its files are.
 
-TESSERA_TRITON_PEER: Triton's `python` folder; TESSERA_TRITON_SITE: a folder with the package triton;
+TESSERA_PEER: Triton's `python` folder; TESSERA_TRITON_SITE: a folder with the package triton;
 TESSERA_TORCH_PYTHON: a Python with PyTorch and pytest, if this one has them not."""
 import os
 import subprocess
