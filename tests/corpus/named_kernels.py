@@ -65,8 +65,8 @@ def retype(text, old, new):
 
 
 class Runner:
-    def __init__(self, tessera, folder, target):
-        self.tessera, self.folder, self.target = tessera, folder, target
+    def __init__(self, tessera, folder, target, options=()):
+        self.tessera, self.folder, self.target, self.options = tessera, folder, target, list(options)
         self.good = self.bad = 0
 
     def run(self, title, text, grid, arguments, expected, promises=True, check=True):
@@ -76,7 +76,7 @@ class Runner:
         with open(kernel, "w", encoding="utf-8") as file:
             file.write(text)
         command = [self.tessera, "run", kernel, "--grid", ",".join(map(str, grid)), "--timeout", "300"]
-        command += ["--target", self.target] if self.target != "cpu" else []
+        command += ["--target", self.target, *self.options] if self.target != "cpu" else []
         command += ["--check", "interp"] if check and self.target == "cpu" else []
         command += [] if promises else ["--no-promises"]
         files = {}
@@ -237,13 +237,14 @@ def main():
     parser.add_argument("--tessera", default="build/tessera")
     parser.add_argument("--corpus", default=os.environ.get("TESSERA_CORPUS"))
     parser.add_argument("--kernel", help="only this one")
-    parser.add_argument("--target", default="cpu", choices=["cpu", "interp"])
+    parser.add_argument("--target", default="cpu", help="cpu, interp, cuda, emu:90a, ...")
+    parser.add_argument("--option", action="append", default=[], help="further options of tessera run, as --option=--num-warps=8")
     args = parser.parse_args()
     if not args.corpus:
         print("skipped: no corpus")
         return 77
     with tempfile.TemporaryDirectory() as folder:
-        runner = Runner(args.tessera, folder, args.target)
+        runner = Runner(args.tessera, folder, args.target, [w for o in args.option for w in o.split("=")])
         for kernel, test, sizes, free_sizes in KERNELS:
             if args.kernel and kernel != args.kernel:
                 continue
@@ -253,7 +254,7 @@ def main():
             for path in files:
                 with open(path, encoding="utf-8") as file:
                     text = file.read()
-                if "f8E" in text:  # fp8 operands are not on the CPU line
+                if "f8E" in text:  # no inputs of that type are made here
                     continue
                 name, rng = os.path.basename(path), np.random.default_rng(7)
                 before = (runner.good, runner.bad)

@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 
-PARTS = ["driver", "run", "norms", "matrix", "layouts", "ops", "determinism", "sanitizer", "bench"]
+PARTS = ["driver", "run", "norms", "matrix", "layouts", "ops", "corpus", "determinism", "sanitizer", "bench", "python"]
 HERE = pathlib.Path(__file__).resolve().parent
 PART_SECONDS = 480  # no part takes longer: what is left then is reported as not run
 GOOD, FAILED, REFUSED, SKIPPED, NOT_RUN = "pass", "FAIL", "refused", "skipped", "not run"
@@ -260,6 +260,7 @@ def parse():
     p.add_argument("--count", type=int, default=0, help="of random or repeated things, instead of the part's own number")
     p.add_argument("--only", default="", metavar="TEXT", help="only cases whose name contains this")
     p.add_argument("--sanitize", default="norms,matrix,layouts", metavar="PARTS", help="part sanitizer: cases of these parts")
+    p.add_argument("--corpus", metavar="FOLDER", help="part corpus: where ttir*/tutorials/*.ttir are (default: $TESSERA_CORPUS)")
     p.add_argument("--env", action="append", default=[], metavar="NAME=VALUE", help="for the programs that are started")
     p.add_argument("--keep", action="store_true", help="leave the scratch folder (kernels, cache)")
     p.add_argument("--verbose", action="store_true", help="also print what is refused")
