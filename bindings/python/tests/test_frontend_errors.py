@@ -146,6 +146,7 @@ UNSUPPORTED = [
     ("while n > 0:\n    n -= 1\nelse:\n    pass", "else", UnsupportedLanguageConstruct),
     ("try:\n    pass\nexcept ValueError:\n    pass", "Try", UnsupportedLanguageConstruct),
     ("raise ValueError", "Raise", UnsupportedLanguageConstruct),
+    ("while (m := n - 1) > 0:\n    n = m", "m is bound in the condition", UnsupportedLanguageConstruct),
     ("x = lambda a: a", "Lambda", UnsupportedLanguageConstruct),
     ("x = {1: 2}", "Dict", UnsupportedLanguageConstruct),
     ("x = {1, 2}", "Set", UnsupportedLanguageConstruct),

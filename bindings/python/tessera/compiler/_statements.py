@@ -548,7 +548,11 @@ class Statements:
         before, after = b.op_block(op, 0), b.op_block(op, 1)
         self.lscope, self.local_defs, self.pending_annotations = dict(liveins), {}, dict(pending)
         self._enter_body(names, values, before)
+        outside = dict(self.lscope)
         condition, disable_licm = self.visit(node.test), False
+        for name, value in self.lscope.items():
+            if value is not outside.get(name) and isinstance(value, base_value) and flatten([value]):
+                raise self.unsupported(node.test, f"{name} is bound in the condition of a `while`")
         if isinstance(condition, tl_condition):
             condition, disable_licm = condition.condition, unwrap(condition.disable_licm)
         self.at(node.test)
