@@ -64,8 +64,7 @@ class Kit:
         self.env.update(x.split("=", 1) for x in a.env)
         self.jobs = a.jobs or min(16, len(os.sched_getaffinity(0)))
         self.emulated = self.target.startswith("emu")
-        self.done_since = 0
-        self.said = time.time()
+        self.saved = time.time()
 
     # ---- text
     def say(self, text):
@@ -86,6 +85,9 @@ class Kit:
         bad = sum(x["part"] == self.part and x["state"] == FAILED for x in self.rows)
         if (state == FAILED and bad <= 10) or (state in (REFUSED, FAILED) and self.a.verbose):
             self.say(f"{state} {name}: {why}")
+        if time.time() - self.saved > 10:  # what is known is on disk when somebody ends the process
+            self.saved = time.time()
+            save(self)
         return r
 
     def left(self):
