@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Time from syntax tree to IR of the attention tutorial's forward kernel, ours and Triton's alternating in one process.
 
-  bench_front_end.py --peer DIR [--triton DIR] [--rounds N] [--json FILE] [--profile]
+  python_front_end.py --peer DIR [--triton DIR] [--rounds N] [--json FILE] [--profile]
 
 The first time in a process is measured in a process of its own. Without Triton: 'skipped: no triton' and our times."""
 import argparse
@@ -14,10 +14,9 @@ import sys
 import time
 import types
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, HERE)
-if not os.environ.get("TESSERA_TEST_BUILT"):
-    sys.path.insert(1, os.path.dirname(HERE))
+PYTHON = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "bindings", "python")
+# The package that PYTHONPATH names (a build's has the extension), else the source.
+sys.path += [PYTHON, os.path.join(PYTHON, "tests")]
 
 SIGNATURE = {"M": "*fp32", "desc_q": "*fp16", "desc_k": "*fp16", "desc_v": "*fp16", "desc_o": "*fp16",
              "sm_scale": "fp32", "Z": "i32", "H": "i32", "N_CTX": "i32"}
