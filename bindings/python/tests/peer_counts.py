@@ -35,6 +35,12 @@ KINDS = ["passed", "skipped", "refused", "ir text", "rule", "internals", "device
 KNOWN = [
     ("test_core", "test_reduce", "-None-True", "rule", "3.9 refuses more full slices than dimensions: z_ptr[None, :] of a scalar"),
     ("test_frontend", "test_atomic_poll_rejects_tensor_pointer", "", "rule", "3.9 takes tensors of pointers"),
+    ("test_core", "test_no_rematerialization_op", "", "device", "asks for torch on CUDA"),
+    ("test_subprocess", "test_print", "device_print_scalar", "device", "a GPU prints a scalar once for each thread"),
+    ("test_subprocess", "test_print", "no_arg", "device", "a GPU prints once for each thread"),
+    ("test_subprocess", "test_print", "2d_tensor", "device", "expects the widths of a tile of 4 warps"),
+    ("test_subprocess", "test_print", "device_print_hex-float", "refused", "not implemented: prints of floats in hexadecimal"),
+    ("test_subprocess", "test_print", "device_print_hex_fp32", "refused", "not implemented: prints of floats in hexadecimal"),
     ("test_compile_errors", "test_fp8_support", "", "rule", "the CPU target takes every 8-bit format"),
     ("test_compile_errors", "test_err_in_builtin", "", "internals", "wants a file named core.py in the traceback"),
 ]
