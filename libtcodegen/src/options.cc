@@ -26,6 +26,7 @@ constexpr Option table[] = {
     {"fp_fusion", nullptr, &CompileRequest::fp_fusion, false, 0},
     {"promises", nullptr, &CompileRequest::ignore_promises, true, 0},
     {"strict", nullptr, &CompileRequest::strict, false, 0},
+    {"line_info", nullptr, &CompileRequest::line_info, false, 0},
 };
 
 Status set(const Option &o, std::string_view value, CompileRequest *request) {
@@ -75,6 +76,7 @@ std::string options_text(const CompileRequest &r) {
   if (r.num_stages) text += tessera::format(",num_stages=%u", r.num_stages);
   if (r.num_ctas) text += tessera::format(",num_ctas=%u", r.num_ctas);
   if (r.maxnreg) text += tessera::format(",maxnreg=%u", r.maxnreg);
+  if (!r.line_info) text += ",line_info=off";
   if (r.assembler) text += tessera::format(",assembler=%u", r.assembler);
   for (const Specialization &s : r.specialize) {
     if (s.constant) text += tessera::format(",arg%u=%llu", s.argument, (unsigned long long)s.constant_bits);

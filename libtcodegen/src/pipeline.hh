@@ -41,6 +41,7 @@ struct CompileRequest {
   std::string build_id; // of this library, for the object's metadata
   uint32_t num_warps = 0, num_stages = 0, num_ctas = 0; // 0 = planned; the CPU has no use for them
   uint32_t maxnreg = 0;   // registers per thread, 0 = free
+  bool line_info = true;  // NVIDIA: source lines in the code, for profilers
   uint32_t assembler = 0; // nvidia::Assembler: 0 automatic, 1 in process, 2 ptxas, 3 none (PTX in the object)
   bool fp_fusion = true;
   bool ignore_promises = false; // do as if no tt.divisibility, tt.pointer_range, … were declared

@@ -72,7 +72,8 @@ typedef struct tcodegen_params {
   const char *ir_name; /* NULL: "<input>"; stands in messages where the IR has no location of its own */
   const char *options; /* NULL, or "name=value,…" over the fields below: num_warps, num_stages, num_ctas, fp_fusion,
                           promises, strict, and maxnreg, assembler (0 automatic, 1 in process, 2 ptxas, 3 none: the
-                          object holds PTX); switches take on and off */
+                          object holds PTX), line_info (NVIDIA: source lines for profilers; default on); switches take
+                          on and off */
   uint32_t num_warps, num_stages, num_ctas; /* 0: planned. Without effect on CPUs */
   uint32_t fp_fusion; /* TCODEGEN_OFF: no multiply and add contract. Default: on */
   uint32_t promises;  /* TCODEGEN_OFF: as if no tt.divisibility, tt.pointer_range, … were declared. Default: on */

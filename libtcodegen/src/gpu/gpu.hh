@@ -22,6 +22,7 @@ struct GpuOptions {
   unsigned maxnreg = 0;       // registers per thread, 0 = free
   bool fp_fusion = true;
   bool strict = false;        // what would be a remark about an unmet request is an error
+  bool lines = false;         // debug locations on what is lowered
   bool explain = false;       // passes append their plans to `plan`
   std::vector<Remark> *remarks = nullptr;
   std::string *plan = nullptr; // text of --explain-plan

@@ -88,6 +88,7 @@ Status compile(const CompileRequest &request, Module &m, Op *kernel, tko::Object
   o.maxnreg = request.maxnreg;
   o.fp_fusion = request.fp_fusion;
   o.strict = request.strict;
+  o.lines = request.gpu == GpuKind::cuda && request.line_info;
   o.remarks = &artifact.remarks;
   std::string plan;
   o.explain = request.keep & keep_plan;

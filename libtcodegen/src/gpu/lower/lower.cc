@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The frame of the lowering: values, functions, blocks, structured and unstructured control flow.
 #include "lower.hh"
+#include "lines.hh"
 #include "analysis/axis_info.hh"
 #include "lower_kernel.hh"
 #include "matrix.hh"
@@ -293,6 +294,7 @@ void Lower::lowerBlock(Block *block) {
 }
 
 void Lower::lowerOp(Op *op) {
+  if (lines) b.SetCurrentDebugLocation(lines->at(op->loc));
   switch (op->code) {
   case Opcode::scf_for: return lowerFor(op);
   case Opcode::scf_if: return lowerIf(op);
@@ -390,6 +392,7 @@ void Lower::lowerFunction() {
   fn = llvm::Function::Create(llvm::FunctionType::get(b.getVoidTy(), params, false), llvm::GlobalValue::ExternalLinkage,
                               object.entry, out);
   fn->addFnAttr(llvm::Attribute::NoUnwind);
+  if (options.lines) lines = std::make_unique<Lines>(*fn, func->loc);
   llvm::BasicBlock *entry = block("entry"), *start = block("start");
   b.SetInsertPoint(entry);
   unsigned at = 0;

@@ -24,6 +24,7 @@ class AxisInfoAnalysis;
 
 namespace tcodegen::gpu {
 
+class Lines;
 using Regs = llvm::SmallVector<llvm::Value *, 8>;
 
 /// A view of a shared buffer. Element (c0, c1, …) of the view is at base + size · (S⁻¹(c) ^ shift), where S is the
@@ -131,6 +132,7 @@ public:
   unsigned numWarps = 4;
   llvm::Instruction *entryEnd = nullptr;   // thread constants are computed before it, once
   std::unique_ptr<tir::AxisInfoAnalysis> axis;
+  std::unique_ptr<Lines> lines; // null: no debug locations
 
 private:
   void lowerFor(tir::Op *op);

@@ -202,7 +202,10 @@ Result<std::string> emitPtx(Module &module, const Options &options, unsigned ptx
     return fail(Code::INTERNAL, "LLVM's NVPTX target cannot write assembly");
   passes.run(module);
   TESSERA_TRY(diagnostics.status(options.kernel));
-  return std::string(bytes.data(), bytes.size());
+  std::string text(bytes.data(), bytes.size());
+  constexpr std::string_view empty_section = "\t.section\t.debug_macinfo\t{\t}\n"; // comes with .loc, and belongs to -g
+  if (size_t at = text.find(empty_section); at != std::string::npos) text.erase(at, empty_section.size());
+  return text;
 }
 
 } // namespace tcodegen::nvidia
