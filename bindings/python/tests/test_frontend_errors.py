@@ -315,6 +315,18 @@ class Rules(Case):
                          repr=lambda s: f"k_{s.signature['n']}_{s.constants['B']}")
         self.assertIn("@k_i32_4(", ir(fn, I32, {"B": 4}))
 
+    def test_modules_that_do_not_verify(self):
+        @tl.core.builtin
+        def outside(x, _semantic=None):
+            _semantic.builder.at_end(_semantic.builder.module_body())
+            return x
+
+        @jit
+        def kernel(n):
+            outside(n + 1)
+        with self.assertRaisesRegex(RuntimeError, "error encountered during parsing: .*TIR-V"):
+            module_of(kernel, I32)
+
     def test_debugging(self):
         import os
         import unittest.mock

@@ -20,8 +20,8 @@ from ._statements import Statements
 from ._values import (ABSENT, BoundJITMethod, flatten, ir_types, is_constexpr_like, is_namedtuple_class, is_non_scalar,
                       normalize, unflatten, unwrap)
 from .builder import Builder, Module
-from .errors import (CompilationError, CompileTimeAssertionFailure, UnsupportedLanguageConstruct, debugging,
-                     filter_traceback, knob)
+from .errors import (CompilationError, CompileTimeAssertionFailure, InvalidModule, UnsupportedLanguageConstruct,
+                     VerifyError, debugging, filter_traceback, knob)
 
 _OWN_MODULES = ("tessera.language", "tessera.experimental", "triton.language", "triton.experimental")
 
@@ -614,7 +614,10 @@ def generate(jit_fn, signature, constexprs=None, attrs=None, options=None, codeg
         generator.generate(types, {tuple(k) if isinstance(k, (list, tuple)) else (k,): v
                                    for k, v in (attrs or {}).items()})
         module = unit.builder.module
-        module.verify()
+        try:
+            module.verify()
+        except VerifyError as error:
+            raise InvalidModule(f"error encountered during parsing: {error}", error.status, error.library) from None
         return module
     except CompilationError as error:
         if not unit.debugging:

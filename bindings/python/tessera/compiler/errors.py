@@ -4,6 +4,7 @@
 import os
 import sys
 
+from .._errors import VerifyError
 from ..errors import TritonError
 
 
@@ -47,6 +48,10 @@ class CompileTimeAssertionFailure(CompilationError):
 
 class UnsupportedLanguageConstruct(CompilationError):
     """Python that kernels cannot use."""
+
+
+class InvalidModule(VerifyError, RuntimeError):
+    """The kernel's module breaks a rule of the verifier. (A RuntimeError, too: what Triton's users catch.)"""
 
 
 _FRONT_END = tuple(os.path.join(os.path.dirname(os.path.abspath(__file__)), name) for name in
