@@ -308,7 +308,7 @@ void Lower::lowerOp(Op *op) {
   case Opcode::tt_call: return unsupported(op, "a call that was not inlined");
   default: break;
   }
-  if (lowerShape(op) || lowerMemory(op) || lowerAtomics(op) || lowerShared(op) || lowerReduction(op) ||
+  if (lowerShape(op) || lowerMemory(op) || lowerAtomics(op) || lowerShared(op) || lowerTma(op) || lowerReduction(op) ||
       lowerMatrix(op) || lowerMisc(op) || lowerElementwise(op))
     return;
   unsupported(op);
@@ -363,17 +363,22 @@ void Lower::lowerFunction() {
   func->walk([&](Op *op) { needsRecord = needsRecord || op->is(Opcode::tt_assert); });
   // A descriptor stands as its parts in the IR, as one structure in the parameters.
   std::vector<llvm::Type *> structures(object.arguments.size(), nullptr);
+  // … and in text that has layouts as itself: a tensor map is made of it, a hidden argument.
+  bool whole = false;
+  for (unsigned i = 0; i < front->numArgs(); ++i) whole = whole || front->arg(i)->type->isDesc();
   auto partsOf = [&](unsigned argument) {
     const tessera::tko::Argument &a = object.arguments[argument];
-    return a.kind == tessera::tko::Kind::tensordesc ? 1 + 2 * unsigned(a.rank) : 1;
+    return a.kind == tessera::tko::Kind::tensordesc && !whole ? 1 + 2 * unsigned(a.rank) : 1;
   };
+  std::vector<Value *> maps;
+
   for (unsigned i = 0, v = 0; i < object.arguments.size(); v += partsOf(i++)) {
     if (v + partsOf(i) > front->numArgs()) return fail(Code::INTERNAL, func, "its arguments are not those of its object");
     if (object.arguments[i].constant) continue;
     Type t = front->arg(v)->type;
-    if (t->isDesc()) return fail(Code::UNSUPPORTED, func, "not implemented: tensor descriptor arguments in text that has layouts");
+    if (t->isDesc()) maps.push_back(front->arg(v));
     if (object.arguments[i].kind == tessera::tko::Kind::tensordesc) {
-      structures[i] = llvm::ArrayType::get(b.getInt64Ty(), partsOf(i));
+      structures[i] = llvm::ArrayType::get(b.getInt64Ty(), 1 + 2 * unsigned(object.arguments[i].rank));
       params.push_back(b.getPtrTy());
     } else params.push_back(t->isInt(1) ? b.getInt8Ty() : regType(t));
   }
@@ -388,6 +393,21 @@ void Lower::lowerFunction() {
     }
     h.offset = object.params_size; // rounded up to 8
     object.hidden.push_back(h);
+  }
+  if (!maps.empty()) {
+    if (tessera::Status s = tessera::tko::lay_out_params(&object); !s.ok()) {
+      status = s;
+      return;
+    }
+    uint32_t end = object.params_size + (needsRecord ? 8 : 0);
+    for (Value *v : maps) {
+      tessera::tko::HiddenArgument h;
+      if (!describeTensorMap(v->index, v->type, &h)) return;
+      h.offset = (end + 63) & ~63u;
+      end = h.offset + h.size;
+      object.hidden.push_back(h);
+      params.push_back(b.getPtrTy());
+    }
   }
   fn = llvm::Function::Create(llvm::FunctionType::get(b.getVoidTy(), params, false), llvm::GlobalValue::ExternalLinkage,
                               object.entry, out);
@@ -406,7 +426,7 @@ void Lower::lowerFunction() {
     if (structures[i]) {
       a->addAttr(llvm::Attribute::getWithByValType(cx, structures[i]));
       a->addAttr(llvm::Attribute::getWithAlignment(cx, llvm::Align(16)));
-      for (unsigned k = 0; k < partsOf(i); ++k) {
+      for (unsigned k = 0; k < partsOf(i) && !whole; ++k) {
         IrValue *x = b.CreateAlignedLoad(b.getInt64Ty(), b.CreateConstInBoundsGEP1_32(b.getInt64Ty(), a, k), llvm::Align(8));
         Value *part = front->arg(first + k);
         values[part] = {part->type->isPtr() ? b.CreateIntToPtr(x, b.getPtrTy(1)) : x};
@@ -417,7 +437,14 @@ void Lower::lowerFunction() {
       a->addAttr(llvm::Attribute::getWithAlignment(cx, llvm::Align(std::min<uint64_t>(object.arguments[i].divisibility, 4096))));
     values[v] = {v->type->isInt(1) ? b.CreateTrunc(a, b.getInt1Ty()) : (llvm::Value *)a};
   }
-  if (needsRecord) record = fn->getArg(at);
+  if (needsRecord) record = fn->getArg(at++);
+  for (Value *v : maps) {
+    llvm::Argument *a = fn->getArg(at++);
+    a->addAttr(llvm::Attribute::getWithByValType(cx, llvm::ArrayType::get(b.getInt8Ty(), 128)));
+    a->addAttr(llvm::Attribute::getWithAlignment(cx, llvm::Align(64)));
+    a->addAttr(llvm::Attribute::get(cx, "nvvm.grid_constant")); // its address is taken: it must not be copied
+    values[v] = {a};
+  }
   entryEnd = b.CreateBr(start);
   b.SetInsertPoint(start);
   startBlocks(front);

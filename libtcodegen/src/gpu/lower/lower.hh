@@ -166,6 +166,10 @@ private:
   void lowerAssert(tir::Op *op);
   void lowerHistogram(tir::Op *op);
   void lowerGather(tir::Op *op);
+  bool lowerTma(tir::Op *op);
+  void lowerTmaCopy(tir::Op *op, bool load);
+  bool describeTensorMap(unsigned argument, tir::Type desc, tessera::tko::HiddenArgument *hidden);
+  llvm::Value *firstThread(); // i1: thread 0
   void lowerMap(tir::Op *op);
   void lowerFp4(tir::Op *op);
   llvm::Value *convertedFloat(llvm::Value *v, tir::Type from, tir::Type to); // to nearest even

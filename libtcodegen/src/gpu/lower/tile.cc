@@ -17,6 +17,7 @@ llvm::Type *Lower::regType(Type t) {
   case TypeKind::Int: return b.getIntNTy(t->width);
   case TypeKind::Index: return b.getInt64Ty();
   case TypeKind::Ptr: return b.getPtrTy(1);
+  case TypeKind::TensorDesc: return b.getPtrTy(); // of a tensor map
   case TypeKind::Float:
     if (t->fkind == FloatKind::F16) return b.getHalfTy();
     if (t->fkind == FloatKind::F32) return b.getFloatTy();
