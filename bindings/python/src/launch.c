@@ -94,7 +94,7 @@ static TypeRow g_types[MAX_TYPES];
 static int g_type_count;
 static uint64_t g_epoch = 1;
 static int g_hooks; /* somebody wants to see each launch */
-static PyObject *g_describe, *g_miss, *g_classify, *g_grid_sizes, *g_current_stream, *g_pointer;
+static PyObject *g_describe, *g_miss, *g_classify, *g_grid_sizes, *g_current_stream, *g_pointer, *g_address;
 static PyObject *g_str_base, *g_str_shape, *g_str_strides, *g_str_block_shape, *g_str_stream, *g_str_padding, *g_str_zero, *g_str_round, *g_str_dtype, *g_str_is_cpu,
     *g_str_is_cuda, *g_str_get_device;
 static PyTypeObject *g_plan_type, *g_call_type;
@@ -1453,12 +1453,15 @@ static int leaf_of(Call *c, PyObject *v, const Slot *slot) {
       const TypeRow *row = row_of(v);
       uint64_t word, address = 0;
       if (!row) return FAIL;
-      if (row->kind == T_NUMPY)
+      if (row->kind == T_NUMPY) {
         address = (uint64_t)(uintptr_t)((const NumpyArray *)v)->data; /* read-only ones are Python's business */
-      else if (!is_array(row))
-        return SLOW;
-      else if (read_array(c, v, row, &word, &address))
-        return SLOW;
+      } else if (!is_array(row) || row->kind == T_POINTER || read_array(c, v, row, &word, &address)) {
+        PyObject *number = PyErr_Occurred() ? NULL : PyObject_CallFunctionObjArgs(g_address, v, NULL);
+        if (!number) return FAIL;
+        address = PyLong_AsUnsignedLongLong(number);
+        Py_DECREF(number);
+        if (PyErr_Occurred()) return FAIL;
+      }
       return add_leaf(c, address, L_PTR);
     }
   }
@@ -1553,11 +1556,11 @@ static PyType_Slot plan_slots[] = {{Py_tp_new, plan_new},
 static PyType_Spec plan_spec = {"tessera._launch.Plan", sizeof(Plan), 0, Py_TPFLAGS_DEFAULT, plan_slots};
 
 static PyObject *module_setup(PyObject *module, PyObject *args) {
-  PyObject *d, *m, *c, *g, *s, *p;
-  if (!PyArg_ParseTuple(args, "OOOOOO", &d, &m, &c, &g, &s, &p)) return NULL;
-  PyObject **cells[] = {&g_describe, &g_classify, &g_grid_sizes, &g_current_stream, &g_pointer, &g_miss};
-  PyObject *values[] = {d, c, g, s, p, m};
-  for (int i = 0; i < 6; i++) {
+  PyObject *d, *m, *c, *g, *s, *p, *a;
+  if (!PyArg_ParseTuple(args, "OOOOOOO", &d, &m, &c, &g, &s, &p, &a)) return NULL;
+  PyObject **cells[] = {&g_describe, &g_classify, &g_grid_sizes, &g_current_stream, &g_pointer, &g_address, &g_miss};
+  PyObject *values[] = {d, c, g, s, p, a, m};
+  for (int i = 0; i < 7; i++) {
     PyObject *old = *cells[i];
     Py_INCREF(values[i]);
     *cells[i] = values[i];
@@ -1582,7 +1585,7 @@ static PyObject *module_probe_numpy(PyObject *module, PyObject *object) {
 }
 
 static PyMethodDef module_methods[] = {
-    {"setup", module_setup, METH_VARARGS, "setup(describe, miss, classify, grid_sizes, current_stream, pointer)"},
+    {"setup", module_setup, METH_VARARGS, "setup(describe, miss, classify, grid_sizes, current_stream, pointer, address)"},
     {"bump", module_bump, METH_O, "Makes what is remembered invalid; the argument says whether there are hooks."},
     {"probe_numpy", module_probe_numpy, METH_O, "How an ndarray's struct reads."},
     {NULL, NULL, 0, NULL}};

@@ -344,6 +344,17 @@ class Launching(Fresh):
     target.flags.writeable = False
     with self.assertRaisesRegex(ValueError, "'target' of copy is a read-only array"):
       copy[(1,)](source, target)
+    for _ in range(2):
+      with self.assertRaisesRegex(ValueError, "read-only"):
+        copy[(1,)](source, target.view(np.recarray))
+    with tempfile.NamedTemporaryFile() as file:
+      file.write(bytes(16))
+      file.flush()
+      memory = np.memmap(file.name, np.float32, "r")
+      for _ in range(2):
+        copy[(1,)](memory, np.zeros(1, np.float32))
+        with self.assertRaisesRegex(ValueError, "read-only"):
+          copy[(1,)](source, memory)
 
   def test_assert(self):
     @tessera.jit

@@ -11,10 +11,11 @@ import sys
 import threading
 import time
 
-from ..runtime import _device, _object, _store
+from ..runtime import _device, _object, _store, _types
 from ..runtime._device import GPUTarget
 from . import options as _options
 
+_NUMBERS = (int, float, bool)
 _KEEP_STAGES = 2  # TKERNELS_GET_KEEP_STAGES
 
 
@@ -507,7 +508,7 @@ class CompiledKernel:
       self._init_handles()
       plan = self.plan
     for index, value in enumerate(values):
-      if hasattr(value, "flags") and _object.is_read_only(value):
+      if type(value) not in _NUMBERS and _types.is_read_only(value):
         self._refuse_writing(index)
     plan.launch(x, y, z, 0 if self.device.synchronous else self.device.stream(stream), values)
 

@@ -87,6 +87,8 @@ def _struct_is_known(numpy):
 
 def pointer(value):
   """(address, number of the element type, device) of an array in the extension's numbers, or None."""
+  if _types.is_read_only(value):
+    return None  # Python sees whether the kernel writes to it
   found = _types.pointer_of(value)
   if found is None:
     return None

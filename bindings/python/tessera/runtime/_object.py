@@ -115,7 +115,7 @@ def address_of(value):
     return 0
   if type(value) is int:  # an address
     return value
-  data_ptr = getattr(value, "data_ptr", None)
+  data_ptr = None if _types.is_numpy(value) else getattr(value, "data_ptr", None)
   if data_ptr is not None:
     return data_ptr() if callable(data_ptr) else data_ptr
   found = _types.pointer_of(value)
@@ -129,11 +129,6 @@ def _f16(value):
     return struct.unpack("<H", struct.pack("<e", value))[0]
   except OverflowError:  # rounds to an infinity
     return 0x7c00 if value > 0 else 0xfc00
-
-
-def is_read_only(value):
-  flags = getattr(value, "flags", None)
-  return flags is not None and getattr(flags, "writeable", True) is False
 
 
 def _bf16(value):

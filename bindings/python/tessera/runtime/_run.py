@@ -522,7 +522,8 @@ def miss(fn, args, kwargs, grid):
 def _set_up():
   if _base.native is not None:
     from . import _native_types
-    _base.native.setup(describe, miss, _native_types.classify, grid_sizes, current_stream, _native_types.pointer)
+    _base.native.setup(describe, miss, _native_types.classify, grid_sizes, current_stream, _native_types.pointer,
+                       _object.address_of)
     _base.native.bump(knobs.hooks_active())
 
 

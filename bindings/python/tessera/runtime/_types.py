@@ -5,6 +5,8 @@
 compares the two.
 """
 
+import sys
+
 _INTS = ("i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64")
 _FLOATS = ("fp8e4nv", "fp8e4b8", "fp8e4b15", "fp8e5", "fp8e5b16", "fp16", "bf16", "fp32", "fp64")
 
@@ -97,8 +99,15 @@ def _integer(value, specialize_value, align):
   return (kind, "D" if specialize_value and align and value % 16 == 0 else ("" if specialize_value else None))
 
 
+def is_numpy(value):
+  numpy = sys.modules.get("numpy")
+  return numpy is not None and type(value) is numpy.ndarray
+
+
 def pointer_of(value):
   """(address, canonical element type, device) of an array, or None. device: ('cpu', 0), ('cuda', 1) …"""
+  if is_numpy(value):
+    return (value.__array_interface__["data"][0], canonicalize_dtype(value.dtype), ("cpu", 0))
   data_ptr = getattr(value, "data_ptr", None)
   if data_ptr is not None and hasattr(value, "dtype"):
     device = getattr(value, "device", None)
@@ -124,8 +133,23 @@ def pointer_of(value):
   return None
 
 
+def is_read_only(value):
+  """Whether an array says that it may not be written to."""
+  flags = getattr(value, "flags", None)
+  if flags is not None and getattr(flags, "writeable", True) is False:
+    return True
+  for name in ("__array_interface__", "__cuda_array_interface__"):
+    if not is_numpy(value):
+      interface = getattr(value, name, None)
+      if isinstance(interface, dict) and interface.get("data"):
+        return bool(interface["data"][1])
+  return False
+
+
 def place_of(value):
   """Where an array lies, ('cpu', 0), ('cuda', 1), or None: it says nothing, or is no array."""
+  if is_numpy(value):
+    return ("cpu", 0)
   if getattr(value, "_is_mock_tensor", False):
     return None
   if hasattr(value, "data_ptr") and hasattr(value, "dtype"):
@@ -141,7 +165,6 @@ def place_of(value):
 
 
 def _numpy_scalars():
-  import sys
   numpy = sys.modules.get("numpy")
   return numpy.generic if numpy is not None else ()
 

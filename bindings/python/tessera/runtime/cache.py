@@ -11,6 +11,11 @@ import os
 import uuid
 
 
+def default_cache_dir():
+  from .. import knobs
+  return knobs.cache.dir
+
+
 class CacheManager:
   """Files of one key."""
 

@@ -158,6 +158,7 @@ class JITCallable(_types.JITCallableBase):
     self.__qualname__ = fn.__qualname__
     self.__module__ = fn.__module__
     self.__doc__ = fn.__doc__
+    self.module = fn.__module__
     self.__globals__ = fn.__globals__
     self.__wrapped__ = fn
     self._fn_name = "%s.%s" % (fn.__module__, fn.__qualname__)
