@@ -17,7 +17,7 @@ setup(
             define_macros=[("Py_LIMITED_API", "0x030B0000")],
             py_limited_api=True,
             optional=True,
-            depends=["src/fast_functions.inc", "src/fast_methods.inc", "src/fast_wrappers.inc"],
+            depends=["src/launch_arrays.h", "src/launch_key.h", "src/launch_plan.h", "src/launch_table.h", "src/fast_functions.inc", "src/fast_methods.inc", "src/fast_wrappers.inc"],
         )
         for name, source in SOURCES.items()
         if os.path.exists(source)
