@@ -111,8 +111,8 @@ def _call_init(init, instance, args, kwargs, semantic, generator):
 
 
 def _aggregate(cls):
-    """Decorator: a class with annotated fields becomes one that kernels can use. Fields do not change once the object is
-    made; `tl.aggregate_replace` makes a changed copy. Methods may be jit functions, builtins or plain functions."""
+    """Decorator: a class with annotated fields becomes one that kernels can use. Fields do not change once the object
+    is made; `tl.aggregate_replace` makes a changed copy. Methods may be jit functions, builtins or plain functions."""
     from ..runtime.jit import JITCallable
     fields, defaults = _fields_of(cls)
     init = cls.__dict__.get("__init__") or _make_init(cls, fields, defaults)

@@ -62,8 +62,8 @@ def ravel(x, can_reorder=False):
 
 @jit
 def swizzle2d(i, j, size_i, size_j, size_g):
-    """(i, j) of a row-major walk over a matrix of size_i × size_j becomes that of a walk which takes `size_g` rows at a
-    time, column by column."""
+    """(i, j) of a row-major walk over a matrix of size_i × size_j becomes that of a walk which takes `size_g` rows at
+    a time, column by column."""
     step = i * size_j + j
     steps_of_group = size_g * size_j
     group = step // steps_of_group

@@ -141,8 +141,8 @@ _ONE = constexpr(1)
 
 
 class tensor(base_value):
-    """A tile or a scalar in the IR. `handle` is the IR value, `type` a scalar, pointer or tile type; `dtype` the type of
-    one element."""
+    """A tile or a scalar in the IR. `handle` is the IR value, `type` a scalar, pointer or tile type; `dtype` the type
+    of one element."""
 
     def __init__(self, handle, type):
         self.handle = handle
