@@ -175,6 +175,12 @@ bool Lower::lowerMisc(Op *op) {
   case Opcode::tt_assert: return lowerAssert(op), true;
   case Opcode::tt_histogram: return lowerHistogram(op), true;
   case Opcode::tt_gather: return lowerGather(op), true;
+  case Opcode::tt_grid_dependency_wait: // before sm_90 a grid never begins early
+    if (options.capability >= 90) prim("tessera.grid.wait", b.getVoidTy(), {});
+    return true;
+  case Opcode::tt_grid_dependency_launch_dependents:
+    if (options.capability >= 90) prim("tessera.grid.launch", b.getVoidTy(), {});
+    return true;
   case Opcode::llvm_intr_assume: return true; // a hint; axis info has read it
   case Opcode::tt_map_elementwise: return lowerMap(op), true;
   case Opcode::ttg_fp4_to_fp: return lowerFp4(op), true;

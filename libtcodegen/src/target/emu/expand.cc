@@ -179,9 +179,48 @@ Status Expander::primitive(CallInst &c, const Fields &f) {
   return unknown(c);
 }
 
+/// Functions of libdevice that are an instruction; null: another one.
+Value *Expander::deviceFunction(StringRef name, ArrayRef<Value *> x, Type *to) {
+  if (!name.consume_front("tessera.extern.__nv_")) return nullptr;
+  Type *t = x.empty() ? to : x[0]->getType();
+  for (Value *v : x)
+    if (v->getType() != t) return nullptr;
+  if (t->isFloatTy() || t->isDoubleTy()) {
+    StringRef f = name;
+    if (t != to || !f.consume_back("_rn") || !(f.consume_front(t->isFloatTy() ? "f" : "d") || f == "fma")) {
+      if (name == (t->isFloatTy() ? "rsqrtf" : "rsqrt") && t == to && x.size() == 1)
+        return b.CreateFDiv(ConstantFP::get(t, 1), b.CreateUnaryIntrinsic(Intrinsic::sqrt, x[0]));
+      return nullptr;
+    }
+    if (x.size() == 2 && f == "add") return b.CreateFAdd(x[0], x[1]);
+    if (x.size() == 2 && f == "sub") return b.CreateFSub(x[0], x[1]);
+    if (x.size() == 2 && f == "mul") return b.CreateFMul(x[0], x[1]);
+    if (x.size() == 2 && f == "div") return b.CreateFDiv(x[0], x[1]);
+    if (x.size() == 1 && f == "sqrt") return b.CreateUnaryIntrinsic(Intrinsic::sqrt, x[0]);
+    if (x.size() == 1 && f == "rcp") return b.CreateFDiv(ConstantFP::get(t, 1), x[0]);
+    if (x.size() == 3 && (f == "maf" || f == "ma" || f == "fma")) return b.CreateIntrinsic(Intrinsic::fma, {t}, x);
+    return nullptr;
+  }
+  if (!t->isIntegerTy()) return nullptr;
+  bool wide = t->isIntegerTy(64);
+  if (!wide && !t->isIntegerTy(32)) return nullptr;
+  StringRef f = name;
+  if (wide && !f.consume_back("ll")) return nullptr;
+  Value *v = nullptr;
+  if (x.size() == 1 && f == "clz") v = b.CreateIntrinsic(Intrinsic::ctlz, {t}, {x[0], b.getFalse()});
+  if (x.size() == 1 && f == "popc") v = b.CreateUnaryIntrinsic(Intrinsic::ctpop, x[0]);
+  if (x.size() == 1 && f == "brev") v = b.CreateUnaryIntrinsic(Intrinsic::bitreverse, x[0]);
+  if (x.size() == 1 && f == "ffs") {
+    Value *n = b.CreateAdd(b.CreateIntrinsic(Intrinsic::cttz, {t}, {x[0], b.getTrue()}), ConstantInt::get(t, 1));
+    v = b.CreateSelect(b.CreateICmpEQ(x[0], ConstantInt::get(t, 0)), ConstantInt::get(t, 0), n);
+  }
+  return v && to->isIntegerTy() ? b.CreateZExtOrTrunc(v, to) : nullptr;
+}
+
 /// extern.__nv_NAME: libdevice's names are those of libm, more or less.
 Status Expander::external(CallInst &c) {
   StringRef name = c.getCalledFunction()->getName();
+  if (Value *v = deviceFunction(name, SmallVector<Value *, 3>(c.args()), c.getType())) return done(c, v), Status{};
   if (!name.consume_front("tessera.extern.__nv_") || !is_import(std::string_view(name.data(), name.size())) ||
       name.starts_with("tessera") || name.starts_with("mem"))
     return unknown(c);

@@ -25,6 +25,7 @@ private:
   tessera::Status call(llvm::CallInst &c);
   tessera::Status primitive(llvm::CallInst &c, const Fields &f);
   tessera::Status external(llvm::CallInst &c);
+  llvm::Value *deviceFunction(llvm::StringRef name, llvm::ArrayRef<llvm::Value *> x, llvm::Type *to);
   void access(llvm::Instruction &i);
   tessera::Status unknown(llvm::CallInst &c, const char *why = "") const;
   /// The text that names this place, as a constant in the image.
