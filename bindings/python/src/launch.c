@@ -65,7 +65,7 @@ static PyObject *miss(Function *f, PyObject *grid, PyObject *const *args, Py_ssi
       if (e) {
         e->epoch = epoch;
         LOCK((PyObject *)f);
-        insert_locked(f, e, c);
+        insert_locked(f, e);
         UNLOCK();
       } else {
         PyErr_Clear();
@@ -356,7 +356,7 @@ static void function_dealloc(PyObject *self) {
   Py_DECREF(type);
 }
 
-static PyObject *function_forget(PyObject *self, PyObject *nothing) {
+static PyObject *function_forget(PyObject *self, PyObject *Py_UNUSED(nothing)) {
   Function *f = (Function *)self;
   LOCK(self);
   table_clear(f);
@@ -365,7 +365,7 @@ static PyObject *function_forget(PyObject *self, PyObject *nothing) {
   Py_RETURN_NONE;
 }
 
-static PyObject *function_redescribe(PyObject *self, PyObject *nothing) {
+static PyObject *function_redescribe(PyObject *self, PyObject *Py_UNUSED(nothing)) {
   LOCK(self);
   table_clear((Function *)self);
   ((Function *)self)->ready = -1; /* for good: shapes that calls in progress use stay as they are */
@@ -373,7 +373,7 @@ static PyObject *function_redescribe(PyObject *self, PyObject *nothing) {
   Py_RETURN_NONE;
 }
 
-static PyObject *function_seen(PyObject *self, PyObject *nothing) {
+static PyObject *function_seen(PyObject *self, PyObject *Py_UNUSED(nothing)) {
   return PyLong_FromSize_t(((Function *)self)->used);
 }
 
@@ -529,7 +529,7 @@ static PyType_Slot plan_slots[] = {{Py_tp_new, plan_new},
                                    {0, NULL}};
 static PyType_Spec plan_spec = {"tessera._launch.Plan", sizeof(Plan), 0, Py_TPFLAGS_DEFAULT, plan_slots};
 
-static PyObject *module_setup(PyObject *module, PyObject *args) {
+static PyObject *module_setup(PyObject *Py_UNUSED(module), PyObject *args) {
   PyObject *d, *m, *c, *g, *s, *p, *a;
   if (!PyArg_ParseTuple(args, "OOOOOOO", &d, &m, &c, &g, &s, &p, &a)) return NULL;
   PyObject **cells[] = {&g_describe, &g_classify, &g_grid_sizes, &g_current_stream, &g_pointer, &g_address, &g_miss};
@@ -543,7 +543,7 @@ static PyObject *module_setup(PyObject *module, PyObject *args) {
   Py_RETURN_NONE;
 }
 
-static PyObject *module_bump(PyObject *module, PyObject *hooks) {
+static PyObject *module_bump(PyObject *Py_UNUSED(module), PyObject *hooks) {
   int truth = PyObject_IsTrue(hooks);
   if (truth < 0) return NULL;
   g_hooks = truth;
@@ -552,7 +552,7 @@ static PyObject *module_bump(PyObject *module, PyObject *hooks) {
 }
 
 /* (address, rank, type number, byte order, flags) as this file reads them from an array. */
-static PyObject *module_probe_numpy(PyObject *module, PyObject *object) {
+static PyObject *module_probe_numpy(PyObject *Py_UNUSED(module), PyObject *object) {
   const NumpyArray *a = (const NumpyArray *)object;
   return Py_BuildValue("KiiCi", (unsigned long long)(uintptr_t)a->data, a->rank, a->type->number,
                        (int)a->type->byteorder, a->flags);

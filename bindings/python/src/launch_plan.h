@@ -50,7 +50,7 @@ static int plan_init_slots(Plan *self, PyObject *layout) {
   return 0;
 }
 
-static PyObject *plan_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+static PyObject *plan_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(kwargs)) {
   unsigned long long kernel, stream, launch, sync;
   Py_ssize_t size;
   int synchronous;

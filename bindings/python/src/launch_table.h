@@ -355,7 +355,7 @@ static int grow(Function *f) {
 }
 
 /* Puts an entry into the table, in place of one of the same key. */
-static void insert_locked(Function *f, Entry *e, const Call *c) {
+static void insert_locked(Function *f, Entry *e) {
   if ((f->used + 1) * 2 > f->capacity && grow(f) < 0) {
     entry_drop(e);
     return;

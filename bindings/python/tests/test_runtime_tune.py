@@ -127,6 +127,26 @@ class Autotuning(Fresh):
     self.assertEqual([c.kwargs["BLOCK"] for c in kernel.configs_timings], [4, 16])
     self.assertIn("autotuning of add_to: 2 of 4 configurations tried", text.getvalue())
 
+  def test_threads(self):
+    import threading
+    kernel, errors = tuned(blocks(8, 16)), []
+    plain_bench.times = [1, 2, 1, 2, 1, 2]
+
+    def work(number):
+      try:
+        x = np.zeros(64, np.float32)
+        for i in range(60):
+          self.launch(kernel, x, 33 + i % 3)
+      except BaseException as error:
+        errors.append(error)
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(6)]
+    for thread in threads:
+      thread.start()
+    for thread in threads:
+      thread.join()
+    self.assertEqual(errors, [])
+    self.assertEqual(len(kernel.cache), 3)
+
   def test_heuristics(self):
     @tessera.heuristics({"BLOCK": lambda args: 8 if args["n"] < 10 else 16, "TWICE": lambda args: 2 * args["BLOCK"]})
     @tessera.jit

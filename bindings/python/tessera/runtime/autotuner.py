@@ -7,6 +7,7 @@ the time; what was left out is said on the standard error stream.
 """
 
 import sys
+import threading
 import time
 
 from .errors import AutotunerError, OutOfResources, PTXASError
@@ -108,7 +109,8 @@ class Autotuner(KernelInterface):
     self.configs_timings = None
     self.best_config = None
     self.bench_time = None
-    self.nargs = None
+    self.nargs = None  # positional arguments of the launch in progress, by name, for hooks
+    self._lock = threading.RLock()
     self.restore_copies = {}
     self.user_defined_pre_hook = pre_hook is not None
     self.user_defined_post_hook = post_hook is not None
@@ -165,7 +167,7 @@ class Autotuner(KernelInterface):
       raise ValueError("Conflicting meta-parameters: %s. Make sure that you don't re-define auto-tuned symbols." %
                        ", ".join(sorted(conflicts)))
     current = {**meta, **config.all_kwargs()}
-    arguments = {**self.nargs, **current}
+    arguments = {**dict(zip(self.arg_names, args)), **current}
 
     def call():
       if config.pre_hook:
@@ -213,7 +215,7 @@ class Autotuner(KernelInterface):
       timings = self._tune(configs, args, kwargs)
       self.bench_time = time.time() - start
       self.cache[key] = min(timings, key=lambda c: _order(timings[c]))
-      self.pre_hook({**self.nargs, **kwargs, **self.cache[key].all_kwargs()}, reset_only=True)
+      self.pre_hook({**dict(zip(self.arg_names, args)), **kwargs, **self.cache[key].all_kwargs()}, reset_only=True)
       self.configs_timings = timings
 
     hit, self.bench_time = False, None
@@ -266,9 +268,9 @@ class Autotuner(KernelInterface):
     return False
 
   # ---- running ---------------------------------------------------------------------------------------------------------
-  def _key(self, kwargs):
+  def _key(self, nargs, kwargs):
     """What decides about the configuration: values of the key's arguments, and element types of all."""
-    everything = {**self.nargs, **kwargs}
+    everything = {**nargs, **kwargs}
     values = {name: everything[name] for name in self.arg_names if name in everything}
     key = [values[name] for name in self.keys if name in values]
     for value in values.values():
@@ -278,30 +280,35 @@ class Autotuner(KernelInterface):
     return tuple(key)
 
   def run(self, *args, **kwargs):
-    self.nargs = dict(zip(self.arg_names, args))
+    self.nargs = nargs = dict(zip(self.arg_names, args))
     if len(self.configs) > 1:
-      key = self._key(kwargs)
+      key = self._key(nargs, kwargs)
       config = self.cache.get(key)
       if config is None:
-        pruned = self.prune_configs(kwargs)
-        if len(pruned) == 1:
-          config = self.cache[key] = pruned[0]
-        else:
-          config = self._first(key, pruned, args, kwargs)
+        with self._lock:  # one thread measures, others wait for what it finds
+          self.nargs = nargs
+          config = self.cache.get(key) or self._choose(key, args, kwargs)
     else:
       config = self.configs[0]
     self.best_config = config
     if config.pre_hook is not None:
-      config.pre_hook({**self.nargs, **kwargs, **config.all_kwargs()})
+      config.pre_hook({**nargs, **kwargs, **config.all_kwargs()})
     result = self.fn.run(*args, **kwargs, **config.all_kwargs())
     self.nargs = None
     return result
 
+  def _choose(self, key, args, kwargs):
+    pruned = self.prune_configs(kwargs)
+    if len(pruned) == 1:
+      self.cache[key] = pruned[0]
+      return pruned[0]
+    return self._first(key, pruned, args, kwargs)
+
   def prune_configs(self, kwargs):
     """The configurations that are worth trying."""
-    pruned = self.configs
+    pruned, nargs = self.configs, self.nargs
     if self.early_config_prune:
-      pruned = list(self.early_config_prune(self.configs, self.nargs, **kwargs))
+      pruned = list(self.early_config_prune(self.configs, nargs, **kwargs))
       if not pruned:
         raise AutotunerError("No valid autotuner configs after pruning. `early_config_prune` should return at least "
                              "one config.")
@@ -314,7 +321,7 @@ class Autotuner(KernelInterface):
       elif not isinstance(top, int):
         raise TypeError("Error while pruning configs, top_k must be either 1) a float <= 1.0 or 2) an int")
       if len(pruned) > top:
-        times = {c: self.perf_model(**self.nargs, **kwargs, **c.all_kwargs()) for c in pruned}
+        times = {c: self.perf_model(**nargs, **kwargs, **c.all_kwargs()) for c in pruned}
         pruned = sorted(times, key=lambda c: times[c])[:top]
     return pruned
 
