@@ -441,6 +441,28 @@ class Outside(Fresh):
     first[1].hash = None
     self.assertNotEqual(first[1].cache_key, before)
 
+  def test_defaults_and_attributes_are_in_keys(self):
+    def make(value):
+      class Settings:
+        WIDTH = value
+
+      @tessera.jit
+      def inner(x, width=value):
+        return x + width
+
+      @tessera.jit
+      def outer(x):
+        return inner(x)
+
+      @tessera.jit
+      def attribute(x):
+        return x + Settings.WIDTH
+      return outer.cache_key, attribute.cache_key
+    first, second, third = make(1), make(2), make(1)
+    self.assertEqual(first, third)
+    self.assertNotEqual(first[0], second[0])
+    self.assertNotEqual(first[1], second[1])
+
   def test_changed_source_is_compiled(self):
     @tessera.jit
     def inner():

@@ -28,6 +28,9 @@ def find(function):
   try:
     finder = _Finder(function)
     finder.visit(function.parse())
+    for value in (function.fn.__defaults__ or ()) + tuple((function.fn.__kwdefaults__ or {}).values()):
+      if isinstance(value, JITCallableBase):
+        finder.add_call(value)
   finally:
     _in_progress.discard(id(function))
   digest = hashlib.sha256()
@@ -49,9 +52,11 @@ def find(function):
                            for (name, _), (value, _) in finder.used.items()):
     field(name)
     field(_store.lasting(text))
-  for name, text in sorted(finder.classes.items()):
+  for name, text in sorted(finder.classes.items()) + sorted(finder.attributes.items()):
     field(name)
     field(text)
+  # Defaults were evaluated when the function was defined: their text says nothing.
+  field(_store.lasting(repr((function.fn.__defaults__, function.fn.__kwdefaults__))))
   return (digest.hexdigest(), finder.used)
 
 
@@ -64,7 +69,8 @@ class _Finder(ast.NodeVisitor):
     self.local = [set()]
     self.calls = {}
     self.used = {}
-    self.classes = {}
+    self.classes = {}  # sources of aggregates
+    self.attributes = {}  # values of attributes of outer objects
 
   # ---- values ------------------------------------------------------------------------------------------------
   def note(self, value, name, scope):
@@ -156,12 +162,18 @@ class _Finder(ast.NodeVisitor):
     value = getattr(base, node.attr, _unknown)
     if value is _unknown:
       return value
-    if isinstance(base, types.ModuleType) and not _is_package(base.__name__):
-      if base.__name__.split(".")[0] in _MODULES:
-        return value
-      return self.note(value, "%s.%s" % (base.__name__, node.attr), None) if callable(value) or isinstance(
-          value, (types.ModuleType, JITCallableBase)) else self.note(value, node.attr, vars(base))
-    return self.note(value, node.attr, None)
+    if not isinstance(base, types.ModuleType):
+      if not callable(value) and not _is_language(base):
+        owner = base if isinstance(base, type) else type(base)
+        self.attributes["%s.%s" % (owner.__qualname__, node.attr)] = _store.lasting(
+            "%s %r" % (type(value).__qualname__, value))
+      return self.note(value, node.attr, None)
+    if _is_package(base.__name__):
+      return self.note(value, node.attr, None)
+    if base.__name__.split(".")[0] in _MODULES:
+      return value
+    is_variable = not callable(value) and not isinstance(value, types.ModuleType)
+    return self.note(value, node.attr, vars(base) if is_variable else None)
 
   def generic_visit(self, node):
     super().generic_visit(node)
