@@ -16,7 +16,6 @@ from ..runtime._device import GPUTarget
 from . import options as _options
 
 _NUMBERS = (int, float, bool)
-_KEEP_STAGES = 2  # TKERNELS_GET_KEEP_STAGES
 
 
 # ---- sources ---------------------------------------------------------------------------------------------------------
@@ -468,7 +467,7 @@ class CompiledKernel:
 
   def _stages(self):
     from .._raw import tkernels
-    stages = _object.read_stages(_collect(self._session(), self.ir, self._params(_KEEP_STAGES)))
+    stages = _object.read_stages(_collect(self._session(), self.ir, self._params(tkernels.TKERNELS_GET_KEEP_STAGES)))
     return {name: data if name in ("o", "cubin", "hsaco") else data.decode("utf-8", "replace").rstrip("\0")
             for name, data in stages.items()}
 
