@@ -90,6 +90,16 @@ llvm::Constant *identityOf(Op *op, llvm::Type *lane) {
   default: return nullptr;
   }
 }
+
+/// Is the region one sum or product of both arguments?
+bool isSumOrProduct(Op *op) {
+  Block *block = op->region(0)->front();
+  Op *o = block->first;
+  if (block->next || op->numOperands() != 1 || !o || o->next != block->last || block->last->operand(0) != o->result()) return false;
+  if (!o->is(Opcode::arith_addf) && !o->is(Opcode::arith_mulf)) return false;
+  return (o->operand(0) == block->arg(0) && o->operand(1) == block->arg(1)) ||
+         (o->operand(0) == block->arg(1) && o->operand(1) == block->arg(0));
+}
 } // namespace
 
 void Lowering::lowerReduce(Op *op) {
@@ -199,6 +209,9 @@ void Lowering::lowerScan(Op *op) {
   llvm::SmallVector<int64_t, 8> out;
   for (unsigned k = 0; k < rank; ++k)
     if (k != axis) out.push_back(t->shape[k]);
+  // Sums and products of narrow floats go on in f32: rounded at each of n steps they would be off by n roundings.
+  bool in_f32 = t->elem->isFloat() && t->elem->width < 32 && isSumOrProduct(op);
+  bool sum = in_f32 && op->region(0)->front()->first->is(Opcode::arith_addf);
   nest(out, naturalBits(t->elem), {}, [&](const Index *o) {
     unsigned lanes = o->lanes();
     auto at = [&](llvm::Value *base, unsigned depth) {
@@ -212,12 +225,14 @@ void Lowering::lowerScan(Op *op) {
       for (unsigned i = 0; i < n_ops; ++i) {
         Val x;
         x.v = vec(eval(op->operand(i), idx), lanes);
+        if (in_f32) x.v = widen(t->elem, x.v);
         x.lanes = lanes;
         v.push_back(x);
       }
       return v;
     };
-    auto write = [&](const Index *idx, const Vals &v) {
+    auto write = [&](const Index *idx, Vals v) {
+      if (in_f32) v[0].v = narrow(t->elem, v[0].v);
       for (unsigned i = 0; i < n_ops; ++i) {
         Value *r = op->result(i);
         if (plan.buffer[r->id] >= 0) storeBuffer(plan.buffer[r->id], r->type->elem, r->type->shape, idx, v[i]);
@@ -238,9 +253,11 @@ void Lowering::lowerScan(Op *op) {
     const Index *idx = at(reverse ? b.CreateSub(i32c(n - 1), l.iv) : l.iv, current);
     Vals args = acc, x = read(idx);
     args.append(x.begin(), x.end());
-    Vals next = combine(op, args);
+    Vals next;
+    if (in_f32) next.push_back(scalarVal(sum ? b.CreateFAdd(args[0].v, args[1].v) : b.CreateFMul(args[0].v, args[1].v)));
+    else next = combine(op, args);
     for (unsigned i = 0; i < n_ops; ++i) {
-      next[i].v = vec(next[i], lanes);
+      if (!in_f32) next[i].v = vec(next[i], lanes);
       next[i].lanes = lanes;
       phis[i]->addIncoming(next[i].v, l.latch);
     }

@@ -122,11 +122,46 @@ Step tt_reduce(Machine &m, Op &op) {
   return Step::Next;
 }
 
+/// A region that is one sum or one product of both its arguments: that operation, else null.
+static Op *sumOrProduct(Op &op) {
+  Block *block = op.region(0)->front();
+  Op *o = block->first;
+  if (block->next || op.numOperands() != 1 || block->numArgs() != 2 || !o || o->next != block->last) return nullptr;
+  if (!o->is(Opcode::arith_addf) && !o->is(Opcode::arith_mulf)) return nullptr;
+  if (block->last->numOperands() != 1 || block->last->operand(0) != o->result()) return nullptr;
+  bool both = (o->operand(0) == block->arg(0) && o->operand(1) == block->arg(1)) ||
+              (o->operand(0) == block->arg(1) && o->operand(1) == block->arg(0));
+  return both ? o : nullptr;
+}
+
+/// Sums and products of narrow floats go on in f32 and are rounded where they are stored.
+static Step narrowScan(Machine &m, Op &op, const Axis &x, bool sum, bool reverse) {
+  const Tile &in = m.in(op, 0);
+  num::Format f = formatOf(scalarOf(op, 0));
+  Tile r(in.size());
+  for (uint32_t o = 0; o < x.outer; ++o)
+    for (uint32_t i = 0; i < x.inner; ++i) {
+      float total = 0;
+      uint8_t mark = 0;
+      for (uint32_t j = 0; j < x.length; ++j) {
+        uint32_t at = (o * x.length + (reverse ? x.length - 1 - j : j)) * x.inner + i;
+        float v = static_cast<float>(num::decode(f, in[at]));
+        total = !j ? v : sum ? total + v : total * v;
+        mark |= in.mark(at);
+        r.cells()[at] = num::encode(f, total);
+        r.setMark(at, mark);
+      }
+    }
+  return m.out(op, std::move(r));
+}
+
 /// One step after the other along the axis, all rows at once.
 Step tt_scan(Machine &m, Op &op) {
   Axis x;
   if (!axisOf(m, op, &x)) return Step::Stop;
   bool reverse = op.intAttr("reverse");
+  if (Op *one = sumOrProduct(op); one && scalarOf(op, 0)->isFloat() && scalarOf(op, 0)->width < 32)
+    return narrowScan(m, op, x, one->is(Opcode::arith_addf), reverse);
   unsigned k = op.numOperands();
   Tiles prefix, results;
   for (unsigned t = 0; t < k; ++t) results.push_back(Tile(m.in(op, t).size()));
