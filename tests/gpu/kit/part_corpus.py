@@ -37,6 +37,9 @@ def run(kit):
             counts = re.findall(r"^(\d+) good, (\d+) bad$", out, re.M)
             bad = [x for x in out.splitlines() if x.startswith("FAILED")]
             why = "" if code == 0 else (bad or [out.strip()[-300:]])[0][:300]
+            if code is None and not bad:
+                kit.row(f"{kernel} {warps} warps", core.NOT_RUN, "time is up")
+                continue
             state = core.GOOD if code == 0 else core.REFUSED if bad and all("not implemented" in x for x in bad) else core.FAILED
             kit.row(f"{kernel} {warps} warps", state, why, good=int(counts[-1][0]) if counts else 0, bad=int(counts[-1][1]) if counts else None)
             kit.say(f"{kernel}, {warps} warps: {counts[-1][0] + ' good, ' + counts[-1][1] + ' bad' if counts else 'exit ' + str(code)}")
