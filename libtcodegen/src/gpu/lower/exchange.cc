@@ -245,6 +245,18 @@ LinearLayout partialsOf(const LinearLayout &result, unsigned warpBits) {
   return LinearLayout(in, {{Dim::Dim0, result.outBits() + warpBits}}, c);
 }
 
+Type scanType(const Op *op, unsigned i) {
+  Type e = op->operand(i)->type->elem;
+  const Block *block = op->region(0)->front();
+  const Op *o = block->first;
+  if (!e->isFloat() || e->width >= 32 || op->numOperands() != 1 || block->next || !o || o->next != block->last) return e;
+  if (!o->is(Opcode::arith_addf) && !o->is(Opcode::arith_mulf)) return e;
+  if (block->last->numOperands() != 1 || block->last->operand(0) != o->result()) return e;
+  bool both = (o->operand(0) == block->arg(0) && o->operand(1) == block->arg(1)) ||
+              (o->operand(0) == block->arg(1) && o->operand(1) == block->arg(0));
+  return both ? e->ctx->f32() : e;
+}
+
 LinearLayout scanLayout(Span<int64_t> shape, unsigned axis, unsigned warps) {
   unsigned total = 0, axisStart = 0, axisBits = 0;
   std::vector<DimBits> out;
@@ -393,7 +405,7 @@ unsigned scratchBytes(const Op *op) {
     for (unsigned i = 0; i < op->numOperands(); ++i) {
       Type e = op->operand(i)->type;
       move = std::max({move, exchange(*l, s, e), exchange(s, *l, e)});
-      if (across) meet += align16(storedBits(e) / 8 << (rest + across));
+      if (across) meet += align16(storedBits(scanType(op, i)) / 8 << (rest + across));
     }
     return std::max(move, meet);
   }

@@ -68,6 +68,9 @@ ReducePlan planReduce(const tir::LinearLayout &l, unsigned axis);
 /// `result` as the layout in which the partials are read back: registers number (low), then the result's.
 tir::LinearLayout partialsOf(const tir::LinearLayout &result, unsigned warpBits);
 
+/// The type in which a scan's prefixes of operand `i` are computed: sums and products of narrow floats go on in f32.
+tir::Type scanType(const tir::Op *op, unsigned i);
+
 /// The layout in which a scan along `axis` is computed: runs in registers, then lanes, then warps, low bits first.
 tir::LinearLayout scanLayout(tir::Span<int64_t> shape, unsigned axis, unsigned warps);
 

@@ -136,8 +136,16 @@ void Lower::lowerScan(Op *op) {
   for (uint64_t v : s.columnsOf(Dim::Lane)) laneBits += onAxis(v) != 0;
   for (uint64_t v : s.columnsOf(Dim::Warp)) warpBits += onAxis(v) != 0;
   std::vector<Regs> in(n);
-  for (unsigned i = 0; i < n; ++i) in[i] = convert(op, regs(op->operand(i)), given, s, op->operand(i)->type->elem);
+  std::vector<Type> types; // of the prefixes
+  for (unsigned i = 0; i < n; ++i) {
+    Type elem = op->operand(i)->type->elem;
+    types.push_back(scanType(op, i));
+    in[i] = convert(op, regs(op->operand(i)), given, s, elem);
+    for (IrValue *&x : in[i]) x = (elem == types[i] ? x : convertedFloat(x, elem, types[i]));
+  }
+  bool wide = types[0] != op->operand(0)->type->elem, sum = wide && op->region(0)->front()->first->is(Opcode::arith_addf);
   auto combine = [&](llvm::ArrayRef<IrValue *> x, llvm::ArrayRef<IrValue *> y) {
+    if (wide) return Regs{sum ? b.CreateFAdd(x[0], y[0]) : b.CreateFMul(x[0], y[0])};
     Regs args(x.begin(), x.end());
     args.append(y.begin(), y.end());
     return applyRegion(op, args);
@@ -197,12 +205,12 @@ void Lower::lowerScan(Op *op) {
     unsigned offset = 0;
     for (unsigned i = 0; i < n; ++i) {
       offsets.push_back(offset);
-      offset += ((storedBits(op->operand(i)->type) / 8 << (rest.outBits() + extra)) + 15) & ~15u;
+      offset += ((storedBits(types[i]) / 8 << (rest.outBits() + extra)) + 15) & ~15u;
     }
     auto at = [&](unsigned i) { return offsets[i] ? b.CreateConstGEP1_32(b.getInt8Ty(), base, offsets[i]) : base; };
     ifThen(last, [&] {
       for (unsigned i = 0; i < n; ++i) {
-        unsigned bits = elementBits(op->operand(i)->type);
+        unsigned bits = elementBits(types[i]);
         Regs x;
         for (unsigned row = 0; row < rows; ++row) x.push_back(toBits(total[row][i], bits));
         storeTile(at(i), 0, a, x, bits, nullptr);
@@ -216,14 +224,14 @@ void Lower::lowerScan(Op *op) {
     regsAnd.insert(regsAnd.end(), read.reg.begin(), read.reg.end());
     read.reg = regsAnd;
     llvm::SmallVector<Regs, 2> got;
-    for (unsigned i = 0; i < n; ++i) got.push_back(loadTile(at(i), 0, read, elementBits(op->operand(i)->type)));
+    for (unsigned i = 0; i < n; ++i) got.push_back(loadTile(at(i), 0, read, elementBits(types[i])));
     for (unsigned row = 0; row < rows; ++row) {
       Regs sum;
       for (unsigned k = 0; k < warps; ++k) {
         unsigned w = reverse ? warps - 1 - k : k; // scan order
         Regs x;
         for (unsigned i = 0; i < n; ++i)
-          x.push_back(fromBits(got[i][row << warpBits | w], op->operand(i)->type->elem));
+          x.push_back(fromBits(got[i][row << warpBits | w], types[i]));
         IrValue *earlier = reverse ? b.CreateICmpUGT(b.getInt32(w), wpos) : b.CreateICmpULT(b.getInt32(w), wpos);
         sum = sum.empty() ? x : choose(earlier, combine(sum, x), sum);
         // The first in scan order is used only where some warp comes before: guarded below.
@@ -246,6 +254,8 @@ void Lower::lowerScan(Op *op) {
       unsigned r = row << regBits | (reverse ? run - 1 - k : k);
       for (unsigned i = 0; i < n; ++i) out[i][r] = x[i];
     }
+  for (unsigned i = 0; i < n; ++i)
+    for (IrValue *&x : out[i]) x = (types[i] == op->operand(i)->type->elem ? x : convertedFloat(x, types[i], op->operand(i)->type->elem));
   for (unsigned i = 0; i < n; ++i)
     set(op->result(i), convert(op, out[i], s, layout(op->result(i)), op->result(i)->type->elem));
 }
