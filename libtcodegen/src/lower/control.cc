@@ -353,6 +353,54 @@ void Lowering::returnRecord(llvm::Value *record) {
   b.SetInsertPoint(at);
 }
 
+/// A call that was not inlined: of a function with several blocks, in a loop or branch. Its blocks become blocks here, which
+/// works while it knows only scalars; tiles have been given homes in the kernel alone.
+void Lowering::lowerCall(Op *op) {
+  Op *callee = m.function(op->strAttr("callee"));
+  if (!callee || callee->region(0)->empty()) return unsupported(op, "a call of a function that is not here");
+  bool scalar = true;
+  auto check = [&](Type t) { scalar = scalar && !t->isTensor() && !t->isDesc(); };
+  callee->walk([&](Op *o) {
+    for (unsigned i = 0; i < o->numOperands(); ++i) check(o->operand(i)->type);
+    for (unsigned i = 0; i < o->numResults(); ++i) check(o->result(i)->type);
+    for (unsigned r = 0; r < o->numRegions(); ++r)
+      for (Block *blk = o->region(r)->first; blk; blk = blk->next)
+        for (unsigned i = 0; i < blk->numArgs(); ++i) check(blk->arg(i)->type);
+  });
+  if (!scalar) return unsupported(op, "a call, in a loop or branch, of a function with tiles and early returns");
+  if (call_depth == 16) return unsupported(op, "calls nested so deep");
+  Block *front = callee->region(0)->front();
+  for (unsigned i = 0; i < op->numOperands(); ++i) setScalar(front->arg(i), scalarOf(op->operand(i)));
+  llvm::Instruction *at = &*b.GetInsertPoint();
+  llvm::BasicBlock *head = at->getParent();
+  Call frame;
+  frame.cont = head->splitBasicBlock(at);
+  for (unsigned i = 0; i < op->numResults(); ++i)
+    frame.results.push_back(llvm::PHINode::Create(laneType(op->result(i)->type), 2, "", frame.cont->begin()));
+  for (Block *blk = front->next; blk; blk = blk->next) {
+    llvm::BasicBlock *bb = llvm::BasicBlock::Create(cx, "", fn, frame.cont);
+    cfg[blk] = bb;
+    for (unsigned i = 0; i < blk->numArgs(); ++i) {
+      cfg_phis[blk->arg(i)] = llvm::PHINode::Create(laneType(blk->arg(i)->type), 2, "", bb);
+      setScalar(blk->arg(i), cfg_phis[blk->arg(i)]);
+    }
+    new llvm::UnreachableInst(cx, bb);
+  }
+  head->getTerminator()->eraseFromParent();
+  b.SetInsertPoint(new llvm::UnreachableInst(cx, head));
+  Call *outer = call;
+  call = &frame;
+  ++call_depth;
+  for (Block *blk = front; blk && !failed(); blk = blk->next) {
+    if (blk != front) b.SetInsertPoint(cfg[blk]->getTerminator());
+    lowerBlock(blk);
+  }
+  --call_depth;
+  call = outer;
+  b.SetInsertPoint(at);
+  for (unsigned i = 0; i < op->numResults(); ++i) setScalar(op->result(i), frame.results[i]);
+}
+
 void Lowering::lowerOp(Op *op) {
   switch (op->code) {
   case Opcode::scf_for: return lowerFor(op);
@@ -362,7 +410,9 @@ void Lowering::lowerOp(Op *op) {
   case Opcode::cf_cond_br: return lowerBranch(op);
   case Opcode::tt_return: {
     llvm::Instruction *stop = &*b.GetInsertPoint();
-    b.CreateBr(next_program);
+    for (unsigned i = 0; call && i < call->results.size(); ++i)
+      call->results[i]->addIncoming(scalarOf(op->operand(i)), stop->getParent());
+    b.CreateBr(call ? call->cont : next_program);
     stop->eraseFromParent();
     return;
   }
@@ -398,7 +448,7 @@ void Lowering::lowerOp(Op *op) {
     closeScope();
     return;
   }
-  case Opcode::tt_call: return unsupported(op, "a call that was not inlined");
+  case Opcode::tt_call: return lowerCall(op);
   default: break;
   }
   if (op->numResults() && op->result()->type->isTensor()) {

@@ -132,6 +132,13 @@ private:
   void lowerIf(tir::Op *op);
   void lowerWhile(tir::Op *op);
   void lowerBranch(tir::Op *op);
+  void lowerCall(tir::Op *op);
+  struct Call { // a function whose blocks are being lowered in place of a call
+    llvm::BasicBlock *cont = nullptr;
+    llvm::SmallVector<llvm::PHINode *, 4> results;
+  };
+  Call *call = nullptr;
+  unsigned call_depth = 0;
   void assign(llvm::ArrayRef<tir::Value *> targets, llvm::ArrayRef<tir::Value *> sources, tir::Op *at);
   void setScalar(tir::Value *v, llvm::Value *x);
   void ifThen(llvm::Value *cond, llvm::function_ref<void()> then, bool likely = true);
