@@ -107,7 +107,7 @@ def parse(target, given):
       fields[name] = value
   warps = fields["num_warps"]
   if not isinstance(warps, int) or warps <= 0 or warps & (warps - 1):
-    raise ValueError("num_warps must be a power of 2, got %r" % (warps,))
+    raise AssertionError("num_warps must be a power of 2, got %r" % (warps,))
   for name in ("num_stages", "num_ctas"):
     if not isinstance(fields[name], int) or fields[name] < 0:
       raise ValueError("%s must be a number, got %r" % (name, fields[name]))
