@@ -31,20 +31,22 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 FILES = ["test_core", "test_standard", "test_random", "test_tuple", "test_frontend", "test_compile_errors"]
 KINDS = ["passed", "skipped", "refused", "ir text", "rule", "internals", "device", "wrong", "crash", "timeout"]
 
-# Tests whose failure is known and explained: (file, function, part of the parameters, kind, why).
+# Failures that are known and explained: (file, function, part of the parameters, part of the error, kind, why).
 KNOWN = [
-    ("test_core", "test_reduce", "-None-True", "rule", "3.9 refuses more full slices than dimensions: z_ptr[None, :] of a scalar"),
-    ("test_frontend", "test_atomic_poll_rejects_tensor_pointer", "", "rule", "3.9 takes tensors of pointers"),
-    ("test_core", "test_pointer_arguments", "", "device", "wants GPU memory to be told from the host's"),
-    ("test_core", "test_unroll_attr", "", "ir text", "looks for loop metadata in LLVM IR"),
-    ("test_core", "test_no_rematerialization_op", "", "device", "asks for torch on CUDA"),
-    ("test_subprocess", "test_print", "device_print_scalar", "device", "a GPU prints a scalar once for each thread"),
-    ("test_subprocess", "test_print", "no_arg", "device", "a GPU prints once for each thread"),
-    ("test_subprocess", "test_print", "2d_tensor", "device", "expects the widths of a tile of 4 warps"),
-    ("test_subprocess", "test_print", "device_print_hex-float", "refused", "not implemented: prints of floats in hexadecimal"),
-    ("test_subprocess", "test_print", "device_print_hex_fp32", "refused", "not implemented: prints of floats in hexadecimal"),
-    ("test_compile_errors", "test_fp8_support", "", "rule", "the CPU target takes every 8-bit format"),
-    ("test_compile_errors", "test_err_in_builtin", "", "internals", "wants a file named core.py in the traceback"),
+    ("test_core", "test_reduce", "-None-True", "too many indices", "rule",
+     "3.9 refuses more full slices than dimensions: z_ptr[None, :] of a scalar"),
+    ("test_core", "test_pointer_arguments", "", "", "device", "wants GPU memory to be told from the host's"),
+    ("test_core", "test_unroll_attr", "", "", "ir text", "looks for loop metadata in LLVM IR"),
+    ("test_frontend", "test_atomic_poll_rejects_tensor_pointer", "", "DID NOT RAISE", "rule", "3.9 takes tensors of pointers"),
+    ("test_subprocess", "test_print", "device_print_scalar", "", "device", "a GPU prints a scalar once for each thread"),
+    ("test_subprocess", "test_print", "no_arg", "", "device", "a GPU prints once for each thread"),
+    ("test_subprocess", "test_print", "2d_tensor", "", "device", "expects the widths of a tile of 4 warps"),
+    ("test_subprocess", "test_print", "device_print_hex-float", "", "refused", "not implemented: prints of floats in hexadecimal"),
+    ("test_subprocess", "test_print", "device_print_hex_fp32", "", "refused", "not implemented: prints of floats in hexadecimal"),
+    ("test_compile_errors", "test_fp8_support", "", "DID NOT RAISE", "rule", "the CPU target takes every 8-bit format"),
+    ("test_compile_errors", "test_err_in_builtin", "", "", "internals", "wants a file named core.py in the traceback"),
+    ("test_tensor_descriptor", "test_tensor_descriptor_reduce", "", "DID NOT RAISE", "rule",
+     "the CPU target takes every kind on every type"),
 ]
 
 PLUGIN = '''
@@ -106,8 +108,8 @@ def classify(record, file):
   text = "\n".join(chain)
   name = record["end"].split("::", 1)[-1]
   reason = chain[0].splitlines()[0][:160] if chain[0].splitlines() else chain[0]
-  for known_file, function, part, kind, why in KNOWN:
-    if known_file == file and name.split("[")[0] == function and part in name:
+  for known_file, function, part, message, kind, why in KNOWN:
+    if known_file == file and name.split("[")[0] == function and part in name and message in text:
       return kind, why
   found = re.search(r"not implemented: [^\n]{1,120}", text)
   if found:
