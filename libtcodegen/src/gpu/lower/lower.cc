@@ -316,7 +316,7 @@ void Lower::lowerOp(Op *op) {
 
 /// What no GPU takes, and what would take minutes to compile.
 bool Lower::checkSizes() {
-  constexpr unsigned most = 1024; // threads of a program; words of a tile in one thread
+  constexpr unsigned most = 1024; // threads of a program; elements of a tile in one thread
   if (!numWarps || numWarps & (numWarps - 1) || numWarps * 32 > most) {
     fail(Code::LIMIT, func, "%u warps are %u threads; a program has 1, 2, 4, … %u warps", numWarps, numWarps * 32, most / 32);
     return false;
@@ -325,10 +325,9 @@ bool Lower::checkSizes() {
     for (unsigned i = 0; i < op->numResults() && !failed(); ++i) {
       Type t = op->result(i)->type;
       if (!t->isTensor()) continue;
-      uint64_t words = uint64_t(regCount(t)) * std::max(1u, elementBits(t->elem) / 32);
-      if (words > most)
-        fail(Code::LIMIT, op, "a tile of %lld elements of %u bits takes %llu registers in each of %u threads; at most %u are compiled (more warps or a smaller tile)",
-             (long long)t->count(), elementBits(t->elem), (unsigned long long)words, numWarps * 32, most);
+      if (unsigned each = regCount(t); each > most)
+        fail(Code::LIMIT, op, "a tile of %lld elements is %u elements in each of %u threads; at most %u are compiled (more warps or a smaller tile)",
+             (long long)t->count(), each, numWarps * 32, most);
     }
   });
   return !failed();
