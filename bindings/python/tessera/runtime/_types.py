@@ -138,6 +138,8 @@ def is_read_only(value):
   flags = getattr(value, "flags", None)
   if flags is not None and getattr(flags, "writeable", True) is False:
     return True
+  if hasattr(value, "data_ptr"):
+    return False  # a tensor of PyTorch; its interface raises where gradients are wanted, or for 8-bit floats
   for name in ("__array_interface__", "__cuda_array_interface__"):
     if not is_numpy(value):
       interface = getattr(value, name, None)
