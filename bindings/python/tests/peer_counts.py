@@ -150,12 +150,12 @@ def run_file(python, peer, name, args, folder):
       command += ["-k", args.keyword]
     log = open(os.path.join(folder, name + ".log"), "a", encoding="utf-8")
     process = subprocess.Popen(command, cwd=peer, env=env, stdout=log, stderr=subprocess.STDOUT)
-    running, why = None, None
+    running, why, seen = None, None, len(read(out))
     while True:
       code = process.poll()
       records = read(out)
       running, at = None, 0
-      for r in records:
+      for r in records[seen:]:
         if "start" in r:
           running, at = r["start"], r["at"]
         elif "end" in r:
