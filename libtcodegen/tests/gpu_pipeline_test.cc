@@ -155,6 +155,83 @@ TEST(Pipeline, the_loop_has_the_last_word) {
   }
 }
 
+/// Rows of up to 512 numbers, each minus its largest; no dot. `attribute` is the loop's.
+std::string rowsKernel(const std::string &attribute, const std::string &from = "%in") {
+  return R"(
+#b = #ttg.blocked<{sizePerThread = [4], threadsPerWarp = [32], warpsPerCTA = [4], order = [0]}>
+#r = #ttg.blocked<{sizePerThread = [1], threadsPerWarp = [32], warpsPerCTA = [4], order = [0]}>
+module attributes {"ttg.num-ctas" = 1 : i32, "ttg.num-warps" = 4 : i32, ttg.target = "cuda:80", "ttg.threads-per-warp" = 32 : i32} {
+  tt.func public @rows(%in: !tt.ptr<f32> {tt.divisibility = 16 : i32}, %out: !tt.ptr<f32> {tt.divisibility = 16 : i32}, %n: i32 {tt.divisibility = 16 : i32}, %rows: i32) attributes {noinline = false} {
+    %lowest = arith.constant dense<0xFF800000> : tensor<512xf32, #b>
+    %c0 = arith.constant 0 : i32
+    %c1 = arith.constant 1 : i32
+    %range = tt.make_range {end = 512 : i32, start = 0 : i32} : tensor<512xi32, #b>
+    %range_r = ttg.convert_layout %range : tensor<512xi32, #b> -> tensor<512xi32, #r>
+    %limit = tt.splat %n : i32 -> tensor<512xi32, #b>
+    %mask = arith.cmpi slt, %range, %limit : tensor<512xi32, #b>
+    %mask_r = ttg.convert_layout %mask : tensor<512xi1, #b> -> tensor<512xi1, #r>
+    scf.for %row = %c0 to %rows step %c1  : i32 {
+      %offset = arith.muli %row, %n : i32
+      %p = tt.addptr )" + from + R"(, %offset : !tt.ptr<f32>, i32
+      %base = tt.splat %p : !tt.ptr<f32> -> tensor<512x!tt.ptr<f32>, #b>
+      %ptrs = tt.addptr %base, %range : tensor<512x!tt.ptr<f32>, #b>, tensor<512xi32, #b>
+      %x = tt.load %ptrs, %mask, %lowest : tensor<512x!tt.ptr<f32>, #b>
+      %y = tt.load %ptrs, %mask : tensor<512x!tt.ptr<f32>, #b>
+      %yr = ttg.convert_layout %y : tensor<512xf32, #b> -> tensor<512xf32, #r>
+      %largest = "tt.reduce"(%x) <{axis = 0 : i32}> ({
+      ^bb0(%a: f32, %b: f32):
+        %m = arith.maxnumf %a, %b : f32
+        tt.reduce.return %m : f32
+      }) : (tensor<512xf32, #b>) -> f32
+      %all = tt.splat %largest : f32 -> tensor<512xf32, #r>
+      %z = arith.subf %yr, %all : tensor<512xf32, #r>
+      %q = tt.addptr %out, %offset : !tt.ptr<f32>, i32
+      %out_base = tt.splat %q : !tt.ptr<f32> -> tensor<512x!tt.ptr<f32>, #r>
+      %out_ptrs = tt.addptr %out_base, %range_r : tensor<512x!tt.ptr<f32>, #r>, tensor<512xi32, #r>
+      tt.store %out_ptrs, %z, %mask_r : tensor<512x!tt.ptr<f32>, #r>
+    })" + attribute + R"(
+    tt.return
+  }
+}
+)";
+}
+
+TEST(Pipeline, loads_without_a_dot) {
+  test::TestContext t;
+  auto before = t.parse(rowsKernel(""));
+  ASSERT_TRUE(before) << t.messages;
+  for (uint64_t seed = 1; seed <= 4; ++seed) {
+    test::Outcome want = test::interpret(*before, seed, 1 << 22, 1 << 16);
+    ASSERT_TRUE(want.status.ok()) << want.status.message;
+    for (unsigned stages = 1; stages <= 5; ++stages)
+      for (uint64_t limit : {227u << 10, 13u << 10}) {
+        std::string staged = rowsKernel(" {tt.num_stages = " + std::to_string(stages) + " : i32}");
+        Result r = pipelined(t, staged, 3, 80, limit);
+        ASSERT_TRUE(r.status.ok()) << r.status.message;
+        test::Outcome got = test::interpret(*r.m, seed, 1 << 22, 1 << 16);
+        ASSERT_TRUE(got.status.ok()) << got.status.message;
+        EXPECT_EQ(test::difference(*before, want, got), "") << stages << " " << limit;
+        unsigned buffers = limit < 20u << 10 ? std::min(stages - 1, 2u) : stages - 1; // 4096 bytes a stage, and a margin
+        EXPECT_EQ(count(r.kernel, "tt.load"), stages > 1 ? 0u : 2u);
+        EXPECT_EQ(count(r.kernel, "ttg.async_copy_global_to_local"), stages > 1 ? 2 * (buffers + 1) : 0);
+        if (stages < 2) continue;
+        EXPECT_EQ(count(r.kernel, "ttg.local_load", r.loop), 2u);
+        EXPECT_EQ(count(r.kernel, "ttg.convert_layout", r.loop), 0u); // one is read as its user wants it
+        EXPECT_EQ(count(r.kernel, "arith.select", r.loop), buffers > 1 ? 3u : 1u); // two go round the buffers
+        r.kernel->walk([&](Op *o) {
+          EXPECT_TRUE(o->name() != "ttg.local_alloc" || o->result()->type->shape[0] == buffers);
+          EXPECT_TRUE(o->name() != "ttg.async_copy_global_to_local" || (!o->slot(3) && o->intAttr("contiguity") == 4));
+        });
+      }
+  }
+  // Only where the loop itself says so, and only memory that it does not write.
+  EXPECT_EQ(count(pipelined(t, rowsKernel(""), 3, 80, 227 << 10).kernel, "tt.load"), 2u);
+  Result r = pipelined(t, rowsKernel(" {tt.num_stages = 3 : i32}", "%out"), 3, 80, 227 << 10);
+  EXPECT_EQ(count(r.kernel, "tt.load"), 2u);
+  ASSERT_EQ(r.remarks.size(), 1u);
+  EXPECT_EQ(r.remarks[0].name, "not-pipelined");
+}
+
 } // namespace
 
 int main(int argc, char **argv) {

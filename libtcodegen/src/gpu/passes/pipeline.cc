@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // pipeline_loads, first half: which loads of a loop are copied ahead, and through how many buffers.
 //
-// A load qualifies if it feeds a dot, its address and mask follow from the iteration alone (pure operations on the
-// induction variable, on values from outside and on loop-carried values of the same kind), and threads copy at least
-// 4 neighbouring bytes. Memory that the loop itself may write is not read ahead.
+// A load qualifies if it feeds a dot or its loop says itself how many stages it wants (tt.num_stages), its address and
+// mask follow from the iteration alone (pure operations on the induction variable, on values from outside and on
+// loop-carried values of the same kind), and threads copy at least 4 neighbouring bytes. Memory that the loop itself
+// may write is not read ahead.
 #include "pipeline.hh"
 #include "allocate.hh"
 #include "layouts.hh"
@@ -35,7 +36,7 @@ std::string LoopSchedule::text() const {
   for (const PlannedLoad &l : loads)
     out += tessera::format("  stage 0, used in stage %u: tt.load at %s, %llu bytes by %u elements a copy%s\n",
                            stages - 1, locText(l.load->loc).c_str(), static_cast<unsigned long long>(l.bytes),
-                           l.vector, l.transposed ? ", transposed when read" : "");
+                           l.vector, l.transposed ? ", transposed when read" : l.fill ? ", filled when read" : "");
   out += tessera::format("  stage 0: %zu operations for addresses and masks, %zu loop-carried values\n", ahead.size(),
                          carried.size());
   return out;
@@ -252,22 +253,26 @@ LoopSchedule scheduleLoop(Module &m, Op *kernel, Op *loop, std::string *why) {
   hoistConversions(m, body);
   AxisInfoAnalysis axis(kernel);
   Ahead ahead{body, {}, {}};
+  bool every = loop->intAttr("tt.num_stages", 0) > 1;
   for (Op *load = body->first; load; load = load->next) {
     if (!load->is(Opcode::tt_load) || !load->result()->type->isTensor() || !load->operand(0)->type->isTensor()) continue;
-    if (!feedsDot(load->result(), body)) continue;
+    PlannedLoad p;
+    p.load = load;
+    p.dot = feedsDot(load->result(), body);
+    if (!p.dot && !every) continue;
     auto no = [&](const char *reason) {
       if (why) *why += locText(load->loc) + ": not copied ahead: " + reason + "\n";
     };
     Type t = load->result()->type;
-    if (t->rank() < 2 || !t->enc) continue;
+    if ((p.dot && t->rank() < 2) || !t->enc) continue;
+    p.fill = load->slot(1) && !zeroFill(load);
     if (load->intAttr("isVolatile")) { no("the load is volatile"); continue; }
-    if (!zeroFill(load)) { no("masked-off elements are not 0"); continue; }
+    if (t->elem->isPtr()) { no("it loads pointers"); continue; }
+    if (p.dot && p.fill) { no("masked-off elements are not 0"); continue; }
     if (mayWrite(loop, load)) { no("the loop may write the same memory"); continue; }
-    PlannedLoad p;
-    p.load = load;
     std::vector<unsigned> order = orderOf(t->enc, t->shape);
-    p.shared = wish(m.ctx, load->result(), order);
-    if (!p.shared)
+    if (p.dot) p.shared = wish(m.ctx, load->result(), order);
+    if (p.dot && !p.shared)
       for (Use *u = load->result()->uses; u && !p.shared; u = u->next)
         if (isSwap(u->owner)) {
           Attr w = wish(m.ctx, u->owner->result(), {1 - order[0], 1 - order[1]});
@@ -279,7 +284,8 @@ LoopSchedule scheduleLoop(Module &m, Op *kernel, Op *loop, std::string *why) {
     if (p.vector * bitsOf(t) < 32) { no("a thread has fewer than 4 neighbouring bytes"); continue; }
     Ahead with = ahead;
     bool ok = true;
-    for (unsigned i = 0; i < load->numOperands(); ++i) ok &= with.value(load->operand(i));
+    for (unsigned i = 0; i < load->numOperands(); ++i) // what fills is selected in the iteration itself
+      ok &= (p.fill && load->operand(i) == load->slot(2)) || with.value(load->operand(i));
     if (!ok) { no("its address or mask needs more than the number of the iteration"); continue; }
     p.bytes = uint64_t(t->count()) * bitsOf(t) / 8;
     ahead = std::move(with);
@@ -316,7 +322,7 @@ Status pipelineLoads(Module &m, Op *kernel, const GpuOptions &o, ScratchBytes sc
     for (PlannedLoad &l : s.loads) {
       one += l.bytes;
       l.load->parent->parentOp()->walk([&](Op *p) {
-        if (p->is(Opcode::ttg_local_alloc) && p->numOperands()) {
+        if (l.dot && p->is(Opcode::ttg_local_alloc) && p->numOperands()) {
           Value *from = p->operand(0);
           if (from->def && isSwap(from->def)) from = from->def->operand(0);
           if (from->def == l.load) replaced.push_back(p);
@@ -326,12 +332,15 @@ Status pipelineLoads(Module &m, Op *kernel, const GpuOptions &o, ScratchBytes sc
     uint64_t used = bytesDuring(kernel, scratch, loop, replaced);
     // Copies right after the wait need one barrier a round but a buffer more than copies behind the last use.
     // Where a dot stays in flight the buffer is needed as well, and the copies have to wait for the dot before.
+    // Without a dot the loop only moves data: what counts is how many programs share a multiprocessor, and what
+    // stands behind the last use (reductions, as a rule) often has the barrier already.
+    bool dots = std::any_of(s.loads.begin(), s.loads.end(), [](const PlannedLoad &l) { return l.dot; });
     auto fits = [&](uint64_t buffers, uint64_t of) { return used + one * buffers + 1024 * s.loads.size() <= of; };
     unsigned want = stages;
     for (; stages >= 2; --stages) {
       s.stages = s.buffers = stages;
-      s.copies_first = !s.overlap;
-      if (fits(stages, s.overlap ? limit : limit / 2)) break;
+      s.copies_first = !s.overlap && dots;
+      if (dots && fits(stages, s.overlap ? limit : limit / 2)) break;
       if (s.overlap) continue;
       s.copies_first = false;
       s.buffers = stages - 1;

@@ -12,6 +12,8 @@ struct PlannedLoad {
   tir::Op *load = nullptr;
   tir::Attr shared = nullptr; // encoding of each buffer, for the shape as loaded
   bool transposed = false;    // its consumers see the buffer through ttg.memdesc_trans
+  bool dot = false;           // feeds a dot; others are read back as they would have been loaded
+  bool fill = false;          // masked-off elements are not 0: selected behind the buffer
   unsigned vector = 1;        // elements of one copy of a thread
   uint64_t bytes = 0;         // of one buffer
 };

@@ -5,6 +5,7 @@
 // In front of the loop stand the copies of the first S - 1 iterations. Copies of iterations that the loop does not
 // have are masked off; groups are closed all the same, so that the count of groups stays that of iterations.
 #include "pipeline.hh"
+#include "layouts.hh"
 #include "analysis/constants.hh"
 #include "layout/encoding.hh"
 #include <algorithm>
@@ -95,7 +96,7 @@ struct Expander {
     for (size_t k = 0; k < s.loads.size(); ++k) {
       PlannedLoad &l = s.loads[k];
       Value *mask = l.load->slot(1) ? mapped(map, l.load->slot(1)) : nullptr;
-      Value *other = l.load->slot(2) ? mapped(map, l.load->slot(2)) : nullptr;
+      Value *other = l.load->slot(2) && !l.fill ? mapped(map, l.load->slot(2)) : nullptr;
       Type t = l.load->result()->type;
       Type bits = ctx.tensor(t->shape, ctx.i1(), t->enc);
       Value *all = op(Opcode::tt_splat, {runs}, {bits})->result();
@@ -129,8 +130,9 @@ struct Expander {
     }
   }
 
-  /// Users of `v` read `view` (of the same shape) instead. True if `v` has no users left.
-  bool consume(Value *v, Value *view, Value *token) {
+  /// Users of `v` read `view` (of the same shape) instead. True if `v` has no users left. What does not feed a dot
+  /// lies in its buffer without swizzle: read along other dimensions than it was written, banks would collide.
+  bool consume(Value *v, Value *view, Value *token, bool dot) {
     for (Use *u = v->uses, *next; u; u = next) {
       next = u->next;
       Op *o = u->owner;
@@ -138,7 +140,8 @@ struct Expander {
         o->result()->replaceAllUsesWith(view);
         retype(view);
         o->erase();
-      } else if (o->is(Opcode::ttg_convert_layout)) {
+      } else if (o->is(Opcode::ttg_convert_layout) &&
+                 (dot || orderOf(o->result()->type->enc, v->type->shape)[0] == orderOf(v->type->enc, v->type->shape)[0])) {
         at = o;
         Op *l = op(Opcode::ttg_local_load, {view, token}, {o->result()->type});
         l->loc = o->loc;
@@ -156,7 +159,7 @@ struct Expander {
       Op *keep = at;
       Value *view = op(Opcode::ttg_memdesc_index, {rings[k], slot}, {views[k]})->result();
       Value *v = load->result();
-      consume(v, view, token);
+      if (!l.fill) consume(v, view, token, l.dot);
       at = keep;
       if (l.transposed) {
         for (Use *u = v->uses, *next; u; u = next) {
@@ -172,7 +175,7 @@ struct Expander {
           Value *turned = op(Opcode::ttg_memdesc_trans, {view},
                              {ctx.memdesc(t->result()->type->shape, view->type->elem, enc, view->type->memSpace, true)},
                              {attr("order", order)})->result();
-          if (consume(t->result(), turned, token)) t->erase();
+          if (consume(t->result(), turned, token, l.dot)) t->erase();
           if (!turned->uses) turned->def->erase();
         }
       }
@@ -180,6 +183,10 @@ struct Expander {
       if (v->uses) { // whoever is left gets it as it was loaded
         Op *r = op(Opcode::ttg_local_load, {view, token}, {v->type});
         r->loc = load->loc;
+        if (l.fill) {
+          r = op(Opcode::arith_select, {load->slot(1), r->result(), load->slot(2)}, {v->type});
+          r->loc = load->loc;
+        }
         v->replaceAllUsesWith(r->result());
       }
       load->erase();
