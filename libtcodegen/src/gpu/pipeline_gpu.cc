@@ -11,6 +11,7 @@
 #include "target/nvidia/nvidia.hh"
 #include "text/text.hh"
 #include "verify/verify.hh"
+#include <algorithm>
 #include <llvm/IR/LLVMContext.h>
 #include <llvm/IR/Module.h>
 
@@ -73,6 +74,38 @@ Status toTgir(Module &m, Op *&kernel, const GpuOptions &o, unsigned *shared) {
   TESSERA_TRY(place_barriers(m, kernel, o));
   TESSERA_TRY(check_hazards(m, kernel, o));
   return verifyModule(m);
+}
+
+/// How many programs the assembler should leave room for on a multiprocessor so that it uses the registers that would
+/// lie idle otherwise; 0: its first choice is good. With few programs side by side, loads are hidden by what one
+/// program has under way; left alone, the assembler may save registers that nobody else can use and wait for each load
+/// before the next. Kernels of matrix instructions overlap by their buffers.
+unsigned roomFor(const std::string &ptx, const nvidia::Assembled &code, unsigned threads) {
+  constexpr unsigned file = 64 * 1024, granule = 8, few = 512, most = 255;
+  if (code.cubin.empty() || !code.registers || code.spill_bytes || ptx.find("mma.") != std::string::npos) return 0;
+  auto rounded = [&](unsigned r) { return (r + granule - 1) / granule * granule; };
+  unsigned programs = file / (rounded(code.registers) * threads);
+  if (!programs || programs * threads > few) return 0;
+  unsigned budget = std::min(most, file / (programs * threads) / granule * granule);
+  return budget >= rounded(code.registers) + granule ? programs : 0;
+}
+
+/// PTX to machine code; a second time where the first result shows a better choice of registers. `ptx` is what was used.
+tessera::Result<nvidia::Assembled> assembled(std::string &ptx, const CompileRequest &request, const nvidia::Options &options) {
+  nvidia::AssembleOptions assembler;
+  assembler.assembler = nvidia::Assembler(request.assembler);
+  assembler.fp_fusion = request.fp_fusion;
+  auto code = nvidia::assemble(ptx, options.target, assembler);
+  if (!code.ok() || request.maxnreg) return code;
+  unsigned programs = roomFor(ptx, code.value, options.num_warps * 32);
+  size_t at = ptx.find("\n.reqntid");
+  if (!programs || at == std::string::npos) return code;
+  std::string other = ptx;
+  other.insert(at, "\n.minnctapersm " + std::to_string(programs));
+  auto again = nvidia::assemble(other, options.target, assembler);
+  if (!again.ok() || again.value.spill_bytes || again.value.registers <= code.value.registers) return code;
+  ptx = std::move(other);
+  return again;
 }
 
 } // namespace
@@ -140,13 +173,10 @@ Status compile(const CompileRequest &request, Module &m, Op *kernel, tko::Object
   auto ptx = nvidia::emitPtx(out, options, isa);
   if (!ptx.ok()) return ptx.status;
   stage(user, "codegen");
-  if (request.keep & keep_asm) artifact.stages.push_back({"ptx", ptx.value});
-  nvidia::AssembleOptions assembler;
-  assembler.assembler = nvidia::Assembler(request.assembler);
-  assembler.fp_fusion = request.fp_fusion;
-  auto code = nvidia::assemble(ptx.value, options.target, assembler);
+  auto code = assembled(ptx.value, request, options);
   if (!code.ok()) return code.status;
   stage(user, "assemble");
+  if (request.keep & keep_asm) artifact.stages.push_back({"ptx", ptx.value});
   for (Remark &r : code.value.remarks) artifact.remarks.push_back(std::move(r));
   object.registers = code.value.registers;
   object.spill_bytes = code.value.spill_bytes;
