@@ -240,7 +240,7 @@ class Launching(Fresh):
     kernel = store[(1,)](x, 5, num_warps=8, num_stages=2, matrix_instr_nonkdim=16, waves_per_eu=2)
     self.assertEqual(kernel.metadata.num_stages, 2)
     self.assertEqual(len([r for r in kernel.remarks if "matrix_instr_nonkdim" in r]), 1)
-    with self.assertRaisesRegex(ValueError, "power of 2"):
+    with self.assertRaisesRegex(AssertionError, "power of 2"):
       store[(1,)](x, 5, num_warps=3)
 
   def test_grids(self):
