@@ -65,6 +65,7 @@ Status toTgir(Module &m, Op *&kernel, const GpuOptions &o, unsigned *shared) {
     TESSERA_TRY(again());
     TESSERA_TRY(runPasses(m, "canonicalize,cse,licm,cse,dce"));
     TESSERA_TRY(again());
+    TESSERA_TRY(hoist_buffers(kernel));
     TESSERA_TRY(pipeline_loads(m, kernel, o));
     TESSERA_TRY(again());
     TESSERA_TRY(runPasses(m, "canonicalize,cse,dce"));

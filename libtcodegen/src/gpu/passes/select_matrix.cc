@@ -255,6 +255,20 @@ Status decompose_dots(Module &m, Op *kernel, const GpuOptions &o) {
   return {};
 }
 
+Status hoist_buffers(Op *kernel) {
+  for (Op *alloc : opsOf(kernel, Opcode::ttg_local_alloc)) {
+    if (!alloc->numOperands() || alloc->result()->type->mutable_) continue;
+    const Block *home = alloc->operand(0)->parentBlock();
+    Op *holder = home ? home->parentOp() : nullptr, *front = nullptr;
+    for (Op *loop = alloc->parent->parentOp(); holder && loop && loop->is(Opcode::scf_for); loop = loop->parent->parentOp()) {
+      if (loop->isAncestorOf(holder)) break;
+      front = loop;
+    }
+    if (front) alloc->moveBefore(front);
+  }
+  return {};
+}
+
 Status overlap_dots(Module &m, Op *kernel, const GpuOptions &) {
   for (Op *loop : opsOf(kernel, Opcode::scf_for)) {
     Block *body = loop->region(0)->front();

@@ -62,6 +62,10 @@ void decompose_scaled_dots(tir::Module &m, tir::Op *kernel);
 /// ttg.convert_layout (or ttg.local_alloc for shared ones: ttng.warp_group_dot), the result back to what it was.
 tessera::Status select_matrix(tir::Module &m, tir::Op *kernel, const GpuOptions &o);
 
+/// tgir → tgir, before the pipeliner: a tile that no iteration changes (the queries of attention) goes to shared memory
+/// once, in front of the loops.
+tessera::Status hoist_buffers(tir::Op *kernel);
+
 /// tgir → tgir, after the pipeliner: a ttng.warp_group_dot of a loop whose result only goes round as its accumulator
 /// stays in flight over the iteration (`isAsync`, ttng.warp_group_dot_wait {pendings = 1} behind it, 0 behind the
 /// loop). What overwrites the operands' buffers must come after the dot in the loop's body; otherwise nothing changes.
