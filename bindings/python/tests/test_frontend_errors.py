@@ -82,10 +82,14 @@ class Places(Case):
         def kernel(n):
             middle(n)
         error = self.refused(kernel, "xyz is not defined", I32)
-        chain = []
+        chain, places = [], []
         while error is not None:
             chain.append(str(error))
+            places += error.__notes__
             error = error.__cause__
+        first = undefined.fn.__code__.co_firstlineno
+        self.assertEqual(places[1:], [f"{__file__}:{middle.fn.__code__.co_firstlineno + 3}, in middle",
+                                      f"{__file__}:{first + 2}, in undefined"])
         self.assertEqual([text.split("\n")[0] for text in chain], ["at 2:4:", "at 3:4:", "at 2:4:"])
         self.assertIn("middle(n)", chain[0])
         self.assertIn("undefined()", chain[1])

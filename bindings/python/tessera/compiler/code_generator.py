@@ -99,16 +99,22 @@ class CodeGenerator(Expressions, Statements):
         except Exception as error:
             if self.unit.debugging:
                 raise
-            raise CompilationError(self.facts.src, node, repr(error)) from None
+            raise self.located(CompilationError(self.facts.src, node, repr(error)), node) from None
+
+    def located(self, error, node):
+        """With a note of the file and its line: an error's own text counts from the function's first line."""
+        if getattr(node, "lineno", None) is not None:
+            error.add_note(f"{self.file_name}:{self.begin_line + node.lineno}, in {self.jit_fn.__name__}")
+        return error
 
     def unsupported(self, node, message):
-        return UnsupportedLanguageConstruct(self.facts.src, node, message)
+        return self.located(UnsupportedLanguageConstruct(self.facts.src, node, message), node)
 
     def failed_in_call(self, node, error):
         """The error for one that came out of a function of the language called at `node`."""
         if self.unit.debugging:
             return error
-        return CompilationError(self.facts.src, node, str(error))
+        return self.located(CompilationError(self.facts.src, node, str(error)), node)
 
     # ---- places
 
@@ -399,14 +405,14 @@ class CodeGenerator(Expressions, Statements):
             except Exception as error:
                 if self.unit.debugging:
                     raise
-                raise CompilationError(self.facts.src, node, None) from error
+                raise self.located(CompilationError(self.facts.src, node, None), node) from error
             entry[0] = symbol
             b.at_end(place)
             self.set_loc(loc)
             self.unit.loc_key = key
         elif entry[0] is None:
-            raise CompilationError(self.facts.src, node, f"recursion: {fn.__name__} is called with the types and "
-                                                         "compile-time values for which it is being compiled")
+            raise self.located(CompilationError(self.facts.src, node, f"recursion: {fn.__name__} is called with the types "
+                                                "and compile-time values for which it is being compiled"), node)
         if node is not None:
             self.at(node)
         call = b.tt_call(flatten(args), entry[0])
