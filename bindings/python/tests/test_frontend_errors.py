@@ -164,11 +164,11 @@ UNSUPPORTED = [
     ("def f(a):\n    return a", "nested function definitions", UnsupportedLanguageConstruct),
     ("for i in range(n):\n    if n > 1:\n        return", "Cannot have `return`", UnsupportedLanguageConstruct),
     ("while n > 3:\n    return", "Cannot have `return`", UnsupportedLanguageConstruct),
-    ("for i in (1, 2):\n    pass", "Only `range` and `static_range`", None),
+    ("for i in (1, 2):\n    pass", "a call of `range` or `static_range`, got `(1, 2)`", None),
     ("for i in enumerate(n):\n    pass", "enumerate is not defined", None),
-    ("if tl.arange(0, 4) > 2:\n    pass", "ambiguous", UnsupportedLanguageConstruct),
+    ("if tl.arange(0, 4) > 2:\n    pass", "a condition is a single value", UnsupportedLanguageConstruct),
     ("x = 'text'", "cannot convert text", None),
-    ("if 'text':\n    pass", "`if` conditionals", UnsupportedLanguageConstruct),
+    ("if 'text':\n    pass", "the condition of `if`", UnsupportedLanguageConstruct),
     ("n[0] = 1", "__setitem__", None),
     ("n.shape = 1", "Attribute assignment", None),
     ("n.shape += 1", "Attribute assignment", None),
@@ -177,7 +177,7 @@ UNSUPPORTED = [
     ("a, *b = 1, 2", "starred assignment targets", None),
     ("a, b = n", "cannot unpack", None),
     ("x = f'{n}'", "f-string", UnsupportedLanguageConstruct),
-    ("x = [v for v in n]", "only tuple comprehensions", None),
+    ("x = [v for v in n]", "a comprehension runs over a tuple", None),
     ("x = NUMBER", "Cannot access global variable NUMBER", None),
     ("x = ANNOTATED", "Cannot access global variable ANNOTATED", None),
     ("x = plain_python(n)", "Cannot access global variable plain_python", None),
@@ -189,10 +189,10 @@ UNSUPPORTED = [
     ("if n > 1:\n    y = 1\nelse:\n    y = 1.5", "Mismatched type for y", None),
     ("if n > 1:\n    y = 1\nx = y", "y is not defined", None),
     ("x = 1 if n > 1 else 1.5", "inconsistent types", None),
-    ("for i in range(1.5):\n    pass", "must all be ints", None),
+    ("for i in range(1.5):\n    pass", "bounds and step of a loop are integers", None),
     ("for i in range(tl.arange(0, 4)):\n    pass", "must be a scalar", None),
     ("for i in tl.static_range(n):\n    pass", "not a constexpr", None),
-    ("tl.static_assert(n > 1)", "could not be determined at compile-time", None),
+    ("tl.static_assert(n > 1)", "is not known at compile time", None),
     ("tl.static_assert(1 == 2, 'no such luck')", "no such luck", CompileTimeAssertionFailure),
     ("tl.static_assert(False)", "at 2:4", CompileTimeAssertionFailure),
     ("tl.static_assert()", "one or two positional arguments", None),
@@ -286,7 +286,8 @@ class Rules(Case):
         @jit
         def kernel():
             outlined(tl.arange(0, 4))
-        self.refused(kernel, "noinline, but was called with non-scalar argument x", kind=UnsupportedLanguageConstruct)
+        self.refused(kernel, "noinline and takes scalars only, got a tile for argument x",
+                     kind=UnsupportedLanguageConstruct)
 
     def test_constexpr_and_do_not_specialize(self):
         fn = JITFunction(_from_text("def kernel(N: tl.constexpr):\n    pass\n", "kernel"), do_not_specialize=["N"])

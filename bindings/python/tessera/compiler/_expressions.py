@@ -91,11 +91,11 @@ class Expressions:
 
     def visit_ListComp(self, node):
         if len(node.generators) != 1:
-            raise ValueError("nested comprehensions are not supported")
+            raise ValueError(f"a comprehension takes one `for`, got {len(node.generators)}")
         loop = node.generators[0]
         items = self.visit(loop.iter)
         if not isinstance(items, tl_tuple):
-            raise NotImplementedError("only tuple comprehensions are supported")
+            raise NotImplementedError(f"a comprehension runs over a tuple, got {type(items).__name__}")
         results = []
         for item in items:
             if isinstance(loop.target, ast.Tuple):
@@ -113,8 +113,7 @@ class Expressions:
                 continue
             value = self.visit(part.value)
             if not is_constexpr_like(value):
-                raise self.unsupported(node, "Cannot evaluate f-string containing non-constexpr conversion values, "
-                                             f"found conversion of type {type(value)}")
+                raise self.unsupported(node, f"an f-string takes constexpr values only, got {type(value)}")
             value = unwrap(value)
             if part.conversion >= 0:
                 value = {"s": str, "r": repr, "a": ascii}[chr(part.conversion)](value)
@@ -206,7 +205,7 @@ class Expressions:
         if not found and kind is ast.Not and not is_dynamic_boolean(operand):
             return constexpr(not operand)
         raise self.unsupported(
-            node, f"AST unary operator '{name}' is not (currently) implemented on type {type(operand).__name__}")
+            node, f"unary operator '{name}' does not apply to {type(operand).__name__}")
 
     def visit_Compare(self, node):
         if len(node.ops) == 1:
@@ -252,8 +251,8 @@ class Expressions:
                 continue
             if warn and isinstance(value, tensor) and is_block(value):
                 warnings.warn_explicit(
-                    "Logical operators 'and' and 'or' are deprecated for non-scalar tensors; please use '&' or '|' "
-                    "instead", UserWarning, self.file_name, self.begin_line + node.lineno)
+                    "'and' and 'or' between tiles are deprecated: write '&' or '|'", UserWarning, self.file_name,
+                    self.begin_line + node.lineno)
             dynamic.append(value)
         if not dynamic:
             return value
@@ -313,8 +312,8 @@ class Expressions:
         # Not isinstance: no subclasses and nothing that only behaves like one.
         if type(condition) not in CONDITION_TYPES:
             names = ", ".join(t.__name__ for t in CONDITION_TYPES)
-            raise self.unsupported(node, f"`if` conditionals can only accept values of type {{{names}}}, "
-                                         f"not objects of type {type(condition).__name__}")
+            raise self.unsupported(node, f"the condition of `if` is one of {{{names}}}, got "
+                                         f"{type(condition).__name__}")
         return condition
 
     # ---- subscripts and attributes

@@ -200,7 +200,7 @@ class Statements:
             self.visit_block(node.body if self.static_condition(node, condition) else node.orelse)
             return
         if is_non_scalar(condition):
-            raise self.unsupported(node, "Boolean value of Tensor with more than one value is ambiguous")
+            raise self.unsupported(node, "a condition is a single value, got a tile of several: reduce it first")
         self.at(node)
         if condition.type.is_block():
             warnings.warn("If conditional called with multidimensional Tensor instead of scalar; "
@@ -390,7 +390,7 @@ class Statements:
 
     def visit_For(self, node):
         if not isinstance(node.iter, ast.Call):
-            raise RuntimeError("Only `range` and `static_range` iterators are currently supported")
+            raise RuntimeError(f"`for` runs over a call of `range` or `static_range`, got `{ast.unparse(node.iter)}`")
         iterator_class = unwrap(self.visit(node.iter.func))
         args = []
         for arg in node.iter.args:
@@ -412,7 +412,7 @@ class Statements:
                 raise TypeError(f"range expected 1 to 3 arguments, got {len(args) + len(keywords)}")
             loop = tl_range(args[0], args[1] if len(args) > 1 else None, args[2] if len(args) > 2 else None)
         else:
-            raise RuntimeError("Only `range` and `static_range` iterators are currently supported")
+            raise RuntimeError(f"`for` runs over a call of `range` or `static_range`, got `{ast.unparse(node.iter)}`")
         self.at(node)
         lower, upper, step = loop.start, loop.end, unwrap(loop.step)
         backwards = not isinstance(step, base_value) and step < 0
@@ -432,7 +432,7 @@ class Statements:
         values = [self.semantic.to_tensor(v) for v in bounds]
         types = [v.dtype for v in values]
         if not all(ty.is_int() for ty in types):
-            raise TypeError(f"For loop bounds and step must all be ints, are ({', '.join(map(str, types))})")
+            raise TypeError(f"bounds and step of a loop are integers, got ({', '.join(map(str, types))})")
         for what, value in zip(("lower bound", "upper bound", "step"), values):
             if is_non_scalar(value):
                 raise TypeError(f"For {what} must be a scalar, got {value.type}")

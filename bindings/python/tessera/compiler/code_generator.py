@@ -342,8 +342,8 @@ class CodeGenerator(Expressions, Statements):
             if fn.noinline:
                 for name, arg in zip(_facts(fn).names, args):
                     if is_non_scalar(arg):
-                        raise self.unsupported(node, f"Function {fn.__name__} is marked noinline, but was called with "
-                                                     f"non-scalar argument {name}:{arg}")
+                        raise self.unsupported(node, f"{fn.__name__} is noinline and takes scalars only, got a tile "
+                                                     f"for argument {name}: {arg}")
             self.cur_node = node
             return self.call_JitFunction(fn, args, keywords)
         extra = self._language_arguments(fn)
@@ -442,18 +442,19 @@ class CodeGenerator(Expressions, Statements):
 
     def static_assert(self, node):
         if not 0 < len(node.args) <= 2 or node.keywords:
-            raise TypeError("`static_assert` requires one or two positional arguments only")
+            raise TypeError(f"static_assert takes one or two positional arguments and no keywords, got "
+                            f"{len(node.args)} and {len(node.keywords)}")
         passed = unwrap(self.visit(node.args[0]))
         if not isinstance(passed, bool):
-            raise NotImplementedError("Assertion condition could not be determined at compile-time. Make sure that it "
-                                      "depends only on `constexpr` values")
+            raise NotImplementedError("the condition of static_assert is not known at compile time: it may use "
+                                      "constexpr values only")
         if not passed:
             message = ""
             if len(node.args) == 2:
                 try:
                     message = self.visit(node.args[1])
                 except Exception as error:
-                    message = f"<failed to evaluate assertion message: {error!r}>"
+                    message = f"<the message of this assertion raised {error!r}>"
             raise CompileTimeAssertionFailure(self.facts.src, node, unwrap(message))
 
     def _static(function):

@@ -60,9 +60,9 @@ TABLE = {
 }
 
 REJECTED = {
-    "device_type": "device_type option is deprecated; current target will be used",
-    "device": "device option is deprecated; current device will be used",
-    "stream": "stream option is deprecated; current stream will be used",
+    "device_type": "option device_type is deprecated: kernels are built for the current target",
+    "device": "option device is deprecated: kernels run on the current device",
+    "stream": "option stream is deprecated: kernels run on the current stream",
 }
 
 
@@ -95,7 +95,7 @@ def parse(target, given):
   for name, value in given.items():
     row = TABLE.get(name)
     if row is None:
-      raise KeyError("Keyword argument %s was specified but unrecognised" % name)
+      raise KeyError("%s is neither a parameter of the kernel nor an option" % name)
     if backend not in row[1]:
       remarks.append("option %s=%r belongs to other back ends (%s) and has no effect on %s" %
                      (name, value, row[1], target.backend))

@@ -33,12 +33,12 @@ class _aggregate_type(base_type):
             ty._flatten_ir_types(builder, out)
 
     def _unflatten_ir(self, handles, cursor):
-        instance = self.base_cls._get_instance()
+        made = self.base_cls._get_instance()
         for name, ty in self.fields:
-            value, cursor = ty._unflatten_ir(handles, cursor)
-            setattr(instance, name, value)
-        object.__setattr__(instance, "_aggregate_init_complete", True)
-        return instance, cursor
+            field, cursor = ty._unflatten_ir(handles, cursor)
+            setattr(made, name, field)
+        object.__setattr__(made, "_aggregate_init_complete", True)  # from here on no field can be set
+        return made, cursor
 
 
 def _as_field(x):
@@ -186,7 +186,7 @@ def aggregate_replace(instance, **changes):
     """A copy of an aggregate with some fields changed."""
     cls = type(instance)
     if not getattr(cls, "__triton_aggregate__", False):
-        raise TypeError(f"aggregate_replace() expects an aggregate instance, got {cls}")
+        raise TypeError(f"aggregate_replace expects an aggregate instance first, got {cls}")
     for name in changes:
         if name not in cls.__aggregate_fields__:
             raise TypeError(f"{cls.__name__} has no field '{name}'")

@@ -159,6 +159,6 @@ def _items(x):
 def _wide(x, semantic):
     if isinstance(x, tensor):
         assert not x.type._block, "shape, strides and offsets of a block pointer are scalars"
-        assert x.dtype._int, "Expected an integer scalar type in shape/strides/offsets"
+        assert x.dtype._int, f"shape, strides and offsets of a block pointer are integers, got {x.dtype}"
         return semantic.cast(x, int64)
     return semantic.scalar_constant(x, int64)

@@ -104,13 +104,13 @@ class tensor_descriptor_base(base_value):
     @builtin
     def gather(self, *args, _semantic=None):
         """Rows x_offsets[i] from column y_offset on: gather(x_offsets, y_offset)."""
-        assert len(args) == 2, f"descriptor gather only supports 2D indexing, but got {len(args)}"
+        assert len(args) == 2, f"gather takes x_offsets and y_offset, got {len(args)} indices"
         return _semantic.descriptor_gather(self, args[0], args[1])
 
     @builtin
     def scatter(self, value, *args, _semantic=None):
         """Writes row i of `value` to row x_offsets[i] from column y_offset on: scatter(value, x_offsets, y_offset)."""
-        assert len(args) == 2, f"descriptor scatter only supports 2D indexing, but got {len(args)}"
+        assert len(args) == 2, f"scatter takes x_offsets and y_offset, got {len(args)} indices"
         return _semantic.descriptor_scatter(self, value, args[0], args[1])
 
 

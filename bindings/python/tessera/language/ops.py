@@ -102,7 +102,7 @@ def trans(input, *dims, _semantic=None):
     if not dims:
         rank = len(input.type._shape)
         if rank < 2:
-            raise ValueError("tl.trans invoked with a 0- or 1-dimensional tensor")
+            raise ValueError(f"tl.trans needs 2 or more dimensions, got {rank}")
         dims = [*_py.range(rank - 2), rank - 1, rank - 2]
     return _semantic.permute(input, dims)
 
@@ -124,7 +124,7 @@ def cat(input, other, can_reorder=False, dim=0, _semantic=None):
     a, b = input.type._shape, other.type._shape
     assert len(a) == len(b), f"tensors must have the same rank, got {len(a)} and {len(b)}"
     dim = _wrap_axis(_unwrap_if_constexpr(dim), len(a))
-    assert a == b, f"tl.cat requires tensors of the same shape, got {list(a)} and {list(b)}"
+    assert a == b, f"tl.cat joins tensors of one shape, got {list(a)} and {list(b)}"
     order = list(_py.range(len(a)))
     order.insert(dim, len(a))
     pairs = _semantic.permute(_semantic.join(input, other), order)
@@ -140,7 +140,7 @@ def join(a, b, _semantic=None):
 def _unsplat(x, _semantic=None, _generator=None):
     if not x.type._block:
         return x
-    assert x.type.numel == 1, "can only unsplat single-element tensors"
+    assert x.type.numel == 1, f"only a tensor of one element becomes a scalar, got {x.type.numel} elements"
     return _semantic.unsplat(x)
 
 
@@ -159,7 +159,7 @@ def split(a, _semantic=None, _generator=None):
 @builtin
 def view(input, *shape, _semantic=None):
     """As reshape, with the elements in any order. Old: use reshape."""
-    warnings.warn("view is deprecated, please use reshape with can_reorder being true.")
+    warnings.warn("tl.view is deprecated: call tl.reshape with can_reorder=True")
     return _semantic.reshape(input, _shape_check_impl(_unwrap_iterable(shape)), True)
 
 
@@ -253,7 +253,7 @@ def expect_zero(x, mask, _semantic=None):
         return _semantic.where(mask, 0, x)
     if _semantic.option("debug", False):
         holds = _semantic.or_(_semantic.equal(x, 0), _semantic.not_(mask))
-        _semantic.device_assert(holds, "expect_zero expected x == 0 where mask is true", None)
+        _semantic.device_assert(holds, "expect_zero: an element under the mask is not 0", None)
     return x
 
 
@@ -265,14 +265,14 @@ def dot(input, other, acc=None, input_precision=None, allow_tf32=None, max_num_i
     """Matrix product of tiles (over leading dimensions, if there are), plus `acc`."""
     input_precision, allow_tf32 = _unwrap_if_constexpr(input_precision), _unwrap_if_constexpr(allow_tf32)
     assert input_precision is None or allow_tf32 is None, \
-        "Only one of input_precision and allow_tf32 can be specified"
+        "input_precision and allow_tf32 say the same thing: give one, got both"
     if input_precision is None:
         input_precision = _semantic.default_input_precision(allow_tf32)
     acc = _unwrap_if_constexpr(acc)
     a, b = input.type._shape, other.type._shape
-    assert len(a) == len(b) >= 2, "input and other must have equal ranks >= 2"
-    assert a[:-2] == b[:-2], "input and other must have equal batch shapes"
-    assert a[-1] == b[-2], "input and other must have equal reduction dimensions"
+    assert len(a) == len(b) >= 2, f"tl.dot takes tensors of one rank, 2 or more, got ranks {len(a)} and {len(b)}"
+    assert a[:-2] == b[:-2], f"tl.dot takes equal batch dimensions, got {list(a[:-2])} and {list(b[:-2])}"
+    assert a[-1] == b[-2], f"tl.dot sums over one length, got {a[-1]} and {b[-2]}"
     c = a[:-1] + b[-1:]
     if acc is not None:
         assert acc.type._shape == c, "accumulator shape is incompatible"
@@ -296,7 +296,7 @@ def dot_scaled(lhs, lhs_scale, lhs_format, rhs, rhs_scale, rhs_format, acc=None,
     """Matrix product of microscaled tiles (e2m1, e4m3, e5m2, bf16, fp16): one scale for 16 or 32 elements along K."""
     lhs_format, rhs_format, acc, fast_math, lhs_k_pack, rhs_k_pack, out_dtype = map(
         _unwrap_if_constexpr, (lhs_format, rhs_format, acc, fast_math, lhs_k_pack, rhs_k_pack, out_dtype))
-    assert out_dtype == float32, "Only float32 is supported for out_dtype at the moment"
+    assert out_dtype == float32, f"out_dtype of dot_scaled is float32, got {out_dtype}"
     return _semantic.dot_scaled(lhs, lhs_scale, lhs_format, rhs, rhs_scale, rhs_format, acc, fast_math, lhs_k_pack,
                                 rhs_k_pack, out_dtype)
 
@@ -397,7 +397,7 @@ def _builtin_extreme(word, function, python, args, propagate_nan, _semantic):
     for other in args[1:]:
         result = function(result, other, propagate_nan=propagate_nan, _semantic=_semantic)
     if result.type._block:
-        warnings.warn(f"builtin {word} on non-scalar tensor values is deprecated, use tl.{word}imum instead")
+        warnings.warn(f"Python's {word} on tiles is deprecated: call tl.{word}imum")
     return result
 
 

@@ -54,8 +54,8 @@ def make_block_ptr(base, shape, strides, offsets, block_shape, order, _semantic=
     return block_pointer.make(base, shape, strides, offsets, block_shape, order, _semantic)
 
 
-@must_use_result("Note that tl.advance does not have any side effects. To move the block pointer, you need to assign "
-                 "the result of tl.advance to a variable.")
+@must_use_result("tl.advance leaves its argument as it is and returns the moved block pointer: assign that to "
+                 "a variable.")
 @_tensor_member_fn
 @builtin
 def advance(base, offsets, _semantic=None):

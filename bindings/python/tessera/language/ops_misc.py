@@ -18,7 +18,7 @@ def _fact_values(values):
         if not isinstance(v, (constexpr, int)):
             raise TypeError(f"values element {i} must have type `constexpr`")
         if not isinstance(_unwrap_if_constexpr(v), int):
-            raise TypeError(f"values element {i} must have type `constexpr[int]`, got `constexpr[{type(v.value)}]`")
+            raise TypeError(f"values element {i} must hold an int, got a constexpr of {type(v.value)}")
     return [_unwrap_if_constexpr(v) for v in values]
 
 

@@ -17,7 +17,7 @@ def philox_impl(c0, c1, c2, c3, k0, k1, n_rounds: tl.constexpr = N_ROUNDS_DEFAUL
         W0: tl.constexpr = 0x9E3779B9
         W1: tl.constexpr = 0xBB67AE85
     else:
-        tl.static_assert(c0.dtype == tl.uint64, "dtype not supported in philox_impl")
+        tl.static_assert(c0.dtype == tl.uint64, "philox_impl: words are uint32 or uint64")
         M0: tl.constexpr = 0xD2E7470EE14C6C93
         M1: tl.constexpr = 0xCA5A826395121157
         W0: tl.constexpr = 0x9E3779B97F4A7C15
@@ -36,27 +36,22 @@ def philox_impl(c0, c1, c2, c3, k0, k1, n_rounds: tl.constexpr = N_ROUNDS_DEFAUL
 @jit
 def philox(seed, c0, c1, c2, c3, n_rounds: tl.constexpr = N_ROUNDS_DEFAULT):
     """As philox_impl, with the key made of a seed."""
-    seed = tl.to_tensor(seed)
-    tl.static_assert(seed.dtype.is_int())
-    seed = seed.to(tl.uint64)
-    c0 = tl.to_tensor(c0)
-    c1 = tl.to_tensor(c1)
-    c2 = tl.to_tensor(c2)
-    c3 = tl.to_tensor(c3)
-    if tl.constexpr(c0.dtype.primitive_bitwidth) == 32:
+    key = tl.to_tensor(seed)
+    tl.static_assert(key.dtype.is_int(), "philox: the seed is an integer")
+    key = key.to(tl.uint64)
+    counter = [tl.to_tensor(c) for c in (c0, c1, c2, c3)]
+    bits: tl.constexpr = counter[0].dtype.primitive_bitwidth
+    tl.static_assert(bits == 32 or bits == 64, "philox: the counter has words of 32 or 64 bits")
+    if bits == 32:
         word = tl.uint32
-        high = ((seed >> 32) & 0xFFFFFFFF).to(tl.uint32)
-        low = (seed & 0xFFFFFFFF).to(tl.uint32)
+        k1 = ((key >> 32) & 0xFFFFFFFF).to(word)
+        k0 = (key & 0xFFFFFFFF).to(word)
     else:
-        tl.static_assert(tl.constexpr(c0.dtype.primitive_bitwidth) == 64, "bitwidth not supported in philox")
         word = tl.uint64
-        high = tl.full((1, ), 0, dtype=word)
-        low = seed
-    c0 = c0.to(word, bitcast=True)
-    c1 = c1.to(word, bitcast=True)
-    c2 = c2.to(word, bitcast=True)
-    c3 = c3.to(word, bitcast=True)
-    return philox_impl(c0, c1, c2, c3, low, high, n_rounds)
+        k1 = tl.full((1, ), 0, dtype=word)
+        k0 = key
+    c0, c1, c2, c3 = [c.to(word, bitcast=True) for c in counter]
+    return philox_impl(c0, c1, c2, c3, k0, k1, n_rounds)
 
 
 @jit

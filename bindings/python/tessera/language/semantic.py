@@ -175,7 +175,7 @@ class TritonSemantic(CastMixin, ShapeMixin, MemoryMixin, DotMixin, MiscMixin):
 
     def scalar_constant(self, value, dtype):
         if dtype is None:
-            raise ValueError("dtype must be specified when value is not a tensor")
+            raise ValueError(f"a Python value needs a dtype, got {value!r} and none")
         result = self._constant(value, dtype, dtype)
         result._value = value  # a later splat makes a constant tile of it
         return result
@@ -379,12 +379,12 @@ class TritonSemantic(CastMixin, ShapeMixin, MemoryMixin, DotMixin, MiscMixin):
 
     def fdiv(self, input, other, ieee_rounding=False, approx=False):
         if ieee_rounding and approx:
-            raise ValueError("approx and ieee_rounding cannot both be True")
+            raise ValueError("fdiv: approx and ieee_rounding exclude each other, got both")
         a, b = self.binary_op_type_checking_impl(input, other, div_or_mod=True)
         if not a.dtype._float:
-            raise TypeError("fdiv requires floating-point operands after type promotion")
+            raise TypeError(f"fdiv divides floating-point values, got {a.dtype} after promotion")
         if approx and a.dtype is not float32:
-            raise ValueError("approx division requires float32 operands")
+            raise ValueError(f"fdiv: approx is for float32, got {a.dtype}")
         builder = self.builder
         op = builder.tt_approx_divf if approx else builder.tt_precise_divf if ieee_rounding else builder.arith_divf
         return tensor(op(a.handle, b.handle), a.type)
@@ -519,8 +519,7 @@ class TritonSemantic(CastMixin, ShapeMixin, MemoryMixin, DotMixin, MiscMixin):
     def where(self, condition, x, y):
         if condition.dtype is not int1:
             import warnings
-            warnings.warn("tl.where with a non-boolean condition is deprecated and will error out in a future triton "
-                          f"release. Got {condition.dtype}")
+            warnings.warn(f"tl.where: a condition other than int1 is deprecated, got {condition.dtype}")
             condition = self.cast(condition, int1)
         x, y = self.binary_op_type_checking_impl(x, y, True, True)
         if condition.type._block:

@@ -99,7 +99,7 @@ class CastMixin:
     def _rounding(self, name, src, dst):
         modes = {"rtne": _RTNE, "rtz": _RTZ}
         if name not in modes:
-            raise ValueError(f"Invalid rounding mode: {name}. Supported rounding modes are 'rtne' and 'rtz'.")
+            raise ValueError(f"Invalid rounding mode: {name}, expected 'rtne' or 'rtz'")
         if not (src._float and dst._float and dst.primitive_bitwidth < src.primitive_bitwidth):
             raise ValueError("fp_downcast_rounding should be set only for truncating fp conversions. "
                              f"Source scalar type is {src} and destination type is {dst}")

@@ -51,7 +51,7 @@ class DotMixin:
         return lhs, rhs
 
     def dot(self, lhs, rhs, acc, input_precision, max_num_imprecise_acc, out_dtype):
-        assert lhs.type._block and rhs.type._block, "dot operands must be block tensors (not scalars)"
+        assert lhs.type._block and rhs.type._block, f"tl.dot multiplies tiles, got {lhs.type} and {rhs.type}"
         both_fp8 = lhs.dtype.is_fp8() and rhs.dtype.is_fp8()
         if not both_fp8:
             assert lhs.dtype in _DOT_TYPES, f"Unsupported lhs dtype {lhs.dtype}"
@@ -65,10 +65,9 @@ class DotMixin:
             out_dtype = float32 if acc is None else acc.type.scalar
         a, b = lhs.type._shape, rhs.type._shape
         assert len(a) == len(b) and len(a) in (2, 3), \
-            f"Both inputs must be either 2D or 3D; (lhs: {list(a)} vs rhs: {list(b)})"
+            f"tl.dot takes two tiles of rank 2 or two of rank 3, got {list(a)} and {list(b)}"
         assert a[-1] == b[-2], \
-            f"First input shape ({list(a)}) and second input shape {list(b)} are not compatible for matmul (second " \
-            f"index of first shape ({a[-1]}) must be equal to first index of second shape ({b[-2]})"
+            f"tl.dot of shapes {list(a)} and {list(b)}: {a[-1]} columns on the left, {b[-2]} rows on the right"
         self._smallest_dot(lhs, rhs)
         zero, ty = self._dot_result(lhs.dtype, out_dtype)
         ty = block_type(ty, (a[:1] if len(a) == 3 else ()) + (a[-2], b[-1]))
@@ -98,7 +97,7 @@ class DotMixin:
             assert ty is int8, "only int8 supported!"
             return 0, int32
         if out_dtype is bfloat16:
-            raise ValueError("out_dtype=bfloat16 is unsupported. Please use out_dtype=float32/float16 and cast with "
+            raise ValueError("out_dtype of tl.dot is float32 or float16, got bfloat16: convert the result with "
                              "`.to(tl.bfloat16)`")
         if ty in (float32, bfloat16):
             return 0.0, float32
@@ -116,7 +115,7 @@ class DotMixin:
 
     def _as_format(self, value, name):
         if name == "e2m1":
-            assert value.dtype is uint8, f"e2m1 format must be packed as uint8. Got {value.dtype}"
+            assert value.dtype is uint8, f"e2m1 values come two to a uint8, got {value.dtype}"
             return value
         ty, bits = _FORMAT_TYPES[name]
         if value.dtype is ty:
@@ -126,17 +125,17 @@ class DotMixin:
 
     def dot_scaled(self, lhs, lhs_scale, lhs_format, rhs, rhs_scale, rhs_format, acc, fast_math, lhs_k_pack,
                    rhs_k_pack, out_dtype):
-        assert lhs.type._block and rhs.type._block, "dot_scaled operands must be block tensors (not scalars)"
+        assert lhs.type._block and rhs.type._block, f"tl.dot_scaled multiplies tiles, got {lhs.type} and {rhs.type}"
         a, b = lhs.type._shape, rhs.type._shape
         assert len(a) == len(b) and len(a) in (2, 3), \
-            f"Both inputs must be either 2D or 3D; (lhs: {list(a)} vs rhs: {list(b)})"
+            f"tl.dot takes two tiles of rank 2 or two of rank 3, got {list(a)} and {list(b)}"
         for name, side in ((lhs_format, "lhs"), (rhs_format, "rhs")):
             if name not in _FORMATS:
                 raise ValueError(f"Invalid float format: {name}.")
         assert lhs_k_pack or lhs_format == "e2m1", \
-            "only mxfp4 inputs can be packed along a dimension different than K"
+            "only e2m1 inputs may be packed along another dimension than K"
         assert rhs_k_pack or rhs_format == "e2m1", \
-            "only mxfp4 inputs can be packed along a dimension different than K"
+            "only e2m1 inputs may be packed along another dimension than K"
         lhs_scale, rhs_scale = _unwrap_if_constexpr(lhs_scale), _unwrap_if_constexpr(rhs_scale)
         lhs, rhs = self._as_format(lhs, lhs_format), self._as_format(rhs, rhs_format)
         pack_a, pack_b = 1 + (lhs_format == "e2m1"), 1 + (rhs_format == "e2m1")

@@ -61,14 +61,14 @@ class MemoryMixin:
             return
         for name, value in others.items():
             if value is not None and value.type._block:
-                raise ValueError(f"{name} argument cannot be block type if pointer argument is not a block")
+                raise ValueError(f"{name} argument cannot be block type with a scalar pointer, got {value.type}")
 
     def load(self, ptr, mask, other, hints=(0, 0), is_volatile=False):
         element = ptr.dtype
         if not element._ptr:
             raise ValueError(f"Unsupported ptr type {ptr.type!r} in `tl.load`")
         if mask is None and other is not None:
-            raise ValueError("`other` cannot be provided without `mask`")
+            raise ValueError("tl.load: `other` needs a `mask`, got none")
         self._scalar_pointer_check(ptr, Mask=mask, Other=other)
         if ptr.type._block:
             if mask is not None:
@@ -100,7 +100,8 @@ class MemoryMixin:
         else:
             ptr, value, mask = self.broadcast_tensors(ptr, value, mask)
         if ptr.type._shape != shape:
-            raise ValueError(f"Expected pointer argument to have shape {list(ptr.type._shape)} but got {list(shape)}")
+            raise ValueError(f"a store to pointers of shape {list(shape)} has "
+                             f"value or mask of shape {list(ptr.type._shape)}")
         return ptr, value, mask
 
     def store(self, ptr, val, mask, hints=(0, 0)):
@@ -170,21 +171,21 @@ class MemoryMixin:
         ptr, val, mask, stored = self._atomic_operands(ptr, val, mask, "store")
         if not (stored._int or stored._float):
             raise ValueError("atomic_store only supports integer and floating-point elements")
-        sem = self._str_to_sem(sem, "release")
-        if sem not in (_SEM["release"], _SEM["relaxed"]):
-            raise ValueError("atomic_store only supports release and relaxed semantics")
-        self.builder.tt_atomic_store(ptr.handle, val.handle, mask.handle, sem, self._str_to_scope(scope))
+        order = self._str_to_sem(sem, "release")
+        if order not in (_SEM["release"], _SEM["relaxed"]):
+            raise ValueError(f"atomic_store: sem is release or relaxed, got {sem}")
+        self.builder.tt_atomic_store(ptr.handle, val.handle, mask.handle, order, self._str_to_scope(scope))
         return tensor(None, void)
 
     def atomic_poll(self, ptr, expected, sem, scope, timeout_ns):
         if isinstance(timeout_ns, int) and timeout_ns < 0:
-            raise ValueError("atomic_poll timeout_ns must be non-negative")
+            raise ValueError(f"atomic_poll: timeout_ns is 0 or more, got {timeout_ns}")
         timeout = None if timeout_ns is None else self.to_tensor(timeout_ns)
         if not ptr.dtype._ptr:
             raise ValueError(f"Unsupported ptr type {ptr.type!r} in `tl.atomic_poll`")
         stored = ptr.dtype.element_ty
         if not stored._int or stored.primitive_bitwidth not in (16, 32, 64):
-            raise ValueError("atomic_poll only supports integer elements with width {16, 32, 64}")
+            raise ValueError(f"atomic_poll reads integers of 16, 32 or 64 bits, got {stored}")
         expected = self.cast(expected, stored)
         self._scalar_pointer_check(ptr, Value=expected)
         ptr, expected, _ = self._like_pointer(ptr, expected, None)
@@ -193,7 +194,7 @@ class MemoryMixin:
             raise ValueError("atomic_poll only supports acquire and relaxed semantics")
         if timeout is not None:
             if timeout.type._block or not timeout.dtype._int:
-                raise ValueError("atomic_poll timeout_ns must be a scalar integer")
+                raise ValueError(f"atomic_poll: timeout_ns is one integer, got {timeout.type}")
             timeout = self.cast(timeout, uint64).handle
         handle = self.builder.tt_atomic_poll(ptr.handle, expected.handle, timeout, sem, self._str_to_scope(scope))
         return tensor(handle, self._bool_like(expected))
@@ -203,7 +204,7 @@ class MemoryMixin:
         if not ptr.dtype._ptr:
             raise ValueError(f"Unsupported ptr type {ptr.type!r} in `tl.atomic_cas`")
         if ptr.dtype.element_ty.primitive_bitwidth not in (16, 32, 64):
-            raise ValueError("atomic_cas only supports elements with width {16, 32, 64}")
+            raise ValueError(f"atomic_cas swaps elements of 16, 32 or 64 bits, got {ptr.dtype.element_ty}")
         return tensor(self.builder.tt_atomic_cas(ptr.handle, cmp.handle, val.handle, sem, scope), val.type)
 
     def _rmw(self, kind, ptr, val, mask, sem, scope):
@@ -281,13 +282,13 @@ class MemoryMixin:
                 f"Expected a signed {bits}-bit integer, but {value} is out of range"
             ty = int64 if require_i64 else int32
             return self._constant(value, ty, ty).handle
-        assert isinstance(elem, tensor), f"Unsupported element type in shape/strides/offsets: {type(elem)}"
-        assert elem.numel.value == 1, "Expected a scalar in shape/strides/offsets"
-        assert elem.dtype._int, "Expected an integer scalar type in shape/strides/offsets"
+        assert isinstance(elem, tensor), f"shape, strides and offsets are integers or scalar tensors, got {type(elem)}"
+        assert elem.numel.value == 1, f"shape, strides and offsets are single values, got {elem.type}"
+        assert elem.dtype._int, f"shape, strides and offsets are integers, got {elem.dtype}"
         if require_i64:
             return (elem if elem.dtype.int_bitwidth == 64 else self.cast(elem, int64)).handle
         assert elem.dtype is not int64, \
-            "Expected a 32-bit integer; add a `.to(tl.int32)` to convert the value"
+            "an offset here has 32 bits, got int64: convert it with `.to(tl.int32)`"
         return elem.handle
 
     def _convert_to_ir_values(self, list_like, require_i64=True):
@@ -329,7 +330,7 @@ class MemoryMixin:
             from .target_info import current_target
             target = current_target()
             assert target is None or target.backend != "cuda" or target.arch >= 90, \
-                "16-bit float types require native tma support"
+                f"a reduction of {desc.dtype} through a descriptor needs compute capability 9.0, got {target.arch}"
         indices = self._convert_to_ir_values(offsets, require_i64=False)
         self.builder.tt_descriptor_reduce(desc.handle, value.handle, indices, _REDUCE[kind])
         return tensor(None, void)
@@ -338,11 +339,11 @@ class MemoryMixin:
         self._descriptor(desc, (0, 0) if len(desc.type.block_type._shape) == 2 else ())
         shape = desc.type.block_type._shape
         assert len(shape) == 2, f"descriptor must be 2D, but got {list(shape)}"
-        assert shape[0] == 1, f"descriptor block must have 1 row, but got {list(shape)}"
+        assert shape[0] == 1, f"{what} takes a descriptor with blocks of 1 row, got {list(shape)}"
         rows = x_offsets.type._shape
         assert len(rows) == 1, f"x offsets must be 1D, but got {list(rows)}"
         assert x_offsets.dtype in (int16, int32), \
-            f"x offsets must have dtype int16 or int32, but got {x_offsets.dtype}"
+            f"x offsets are int16 or int32, got {x_offsets.dtype}"
         assert rows[0] >= 8, f"descriptor {what} must have at least 8 rows, but got {list(rows)}"
         least = 32 // desc.dtype.primitive_bitwidth * 8
         assert shape[1] >= least, \
@@ -384,7 +385,7 @@ class MemoryMixin:
             raise ValueError(f"Tensor descriptor last dim must be 1 but got {last}")
         for stride in map(_unwrap_if_constexpr, strides[:-1]):
             if isinstance(stride, int) and stride * size % 16:
-                raise ValueError("Tensor descriptor strides must be 16-byte aligned, but got a stride of "
+                raise ValueError("strides of a tensor descriptor must be 16-byte aligned, got "
                                  f"{stride} * {size} = {stride * size} bytes")
         shape = [self.make_scalar(s, int32) for s in shape]
         strides = [self.make_scalar(s, int64) for s in strides]

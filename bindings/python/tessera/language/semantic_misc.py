@@ -29,7 +29,7 @@ class MiscMixin:
             inputs = [self.reshape(t, [t.numel.value], True) for t in inputs]
             axis = 0
         shape = inputs[0].type._shape
-        assert axis < len(shape), f"reduction axis must be < inputs rank ({len(shape)})"
+        assert axis < len(shape), f"axis {axis} of a reduction is out of range for rank {len(shape)}"
         assert all(t.type._shape == shape for t in inputs), "all reduction inputs must have the same shape"
         b = self.builder
         op = b.tt_reduce([t.handle for t in inputs], axis)
@@ -85,7 +85,7 @@ class MiscMixin:
         assert -len(a) <= axis < len(a), f"gather axis {axis} must be < source rank ({len(a)})"
         axis %= len(a)
         for d in range(len(a)):
-            assert d == axis or a[d] == b[d], f"index dim {axis} must match the corresponding source dim"
+            assert d == axis or a[d] == b[d], f"dimension {d} of index and source differ: {b[d]} and {a[d]}"
         return self.wrap_tensor(self.builder.tt_gather(src.handle, index.handle, axis), src.dtype, b)
 
     def histogram(self, input, num_bins, mask):

@@ -24,7 +24,8 @@ class ShapeMixin:
 
     def arange(self, start, end, *, ret_ty=None):
         if not isinstance(start, int) or not isinstance(end, int):
-            raise ValueError("arange's arguments must be of type tl.constexpr")
+            raise ValueError("tl.arange: start and end are integers known at compile time (tl.constexpr), got "
+                             f"{type(start).__name__} and {type(end).__name__}")
         if start >> 32 or end >> 32:
             raise ValueError("arange must fit in int32")
         if end <= start:
@@ -69,7 +70,7 @@ class ShapeMixin:
         return tensor(self.builder.tt_expand_dims(input.handle, axis), block_type(input.dtype, shape))
 
     def cat(self, lhs, rhs, can_reorder):
-        assert can_reorder, "current implementation of `cat` always may reorder elements"
+        assert can_reorder, "cat along dimension 0 reorders elements: pass can_reorder=True"
         assert len(lhs.type._shape) == 1, f"expected 1D input for cat, got {len(lhs.type._shape)}D"
         ty = block_type(lhs.dtype, [lhs.type._shape[0] + rhs.type._shape[0]])
         return tensor(self.builder.tt_cat(lhs.handle, rhs.handle, ty.to_ir(self.builder)), ty)
@@ -87,7 +88,7 @@ class ShapeMixin:
     def split(self, a):
         shape = a.type._shape
         assert len(shape) > 0, "split requires a non-scalar tensor"
-        assert shape[-1] == 2, f"expected last dimension to be 2 for split, got {shape[-1]}"
+        assert shape[-1] == 2, f"split takes a last dimension of 2, got {shape[-1]}"
         ty = block_type(a.dtype, shape[:-1])
         op = self.builder.tt_split(a.handle)
         return tensor(self.builder.op_result(op, 0), ty), tensor(self.builder.op_result(op, 1), ty)
@@ -116,9 +117,8 @@ class ShapeMixin:
             return input
         for i, (have, want) in enumerate(zip(src, shape)):
             if have != want and have != 1:
-                raise ValueError(f"Cannot broadcast, the expanded size of the tensor ({want})"
-                                 f" must match the existing size ({have}) at non-singleton dimension"
-                                 f" {i}: {list(src)}, {list(shape)}")
+                raise ValueError(f"cannot broadcast {list(src)} to {list(shape)}: dimension {i} has "
+                                 f"{have} elements, expected {want} or 1")
         return self._broadcast(input, shape)
 
     def _broadcast(self, input, shape):

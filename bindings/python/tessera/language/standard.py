@@ -38,8 +38,8 @@ def sigmoid(x):
 @constexpr_function
 def _warn_of_keep_dims():
     import warnings
-    warnings.warn("The keep_dims argument to tl.softmax is deprecated and ignored; softmax always preserves the input "
-                  "shape.", stacklevel=2)
+    warnings.warn("tl.softmax: keep_dims is deprecated and has no effect, the result has the "
+                  "shape of the input", stacklevel=2)
 
 
 @_tensor_member_fn
@@ -303,7 +303,7 @@ def _merge_stage(x, stage: core.constexpr, order: core.constexpr):
 @jit
 def sort_impl(x, k: core.constexpr = None, dim: core.constexpr = None, descending: core.constexpr = core.CONSTEXPR_0):
     axis: core.constexpr = len(x.shape) - 1 if dim is None else dim
-    core.static_assert(axis == len(x.shape) - 1, "only minor dimension is currently supported")
+    core.static_assert(axis == len(x.shape) - 1, "tl.sort and tl.topk work along the last dimension only")
     if k is not None:
         core.static_assert(k > 0, "topk: k must be greater than 0")
         core.static_assert(_is_power_of_two(k), "topk: k must be a power of two")
@@ -342,7 +342,7 @@ def topk(x, k: core.constexpr, dim: core.constexpr = None, descending: core.cons
 def bitonic_merge(x, dim: core.constexpr = None, descending: core.constexpr = core.CONSTEXPR_0):
     """Sorts bitonic sequences (first one way, then the other) along the last dimension."""
     axis: core.constexpr = len(x.shape) - 1 if dim is None else dim
-    core.static_assert(axis == len(x.shape) - 1, "only minor dimension is currently supported")
+    core.static_assert(axis == len(x.shape) - 1, "tl.sort and tl.topk work along the last dimension only")
     cube = core.reshape(x, [2] * _log2(x.numel))
     cube = _merge_stage(cube, _log2(x.shape[-1]), descending)
     return core.reshape(cube, x.shape)
@@ -362,7 +362,7 @@ def _flip_axis(dim, shape):
 def flip(x, dim=None):
     """The elements along `dim` (None: the last) in reverse."""
     axis: core.constexpr = _flip_axis(dim, x.shape)
-    core.static_assert(0 <= axis and axis < len(x.shape), "flip: dim must be None or in [-rank, rank)")
+    core.static_assert(0 <= axis and axis < len(x.shape), "flip: dim names no dimension of x")
     core.static_assert(_is_power_of_two(x.shape[axis]))
     steps: core.constexpr = _log2(x.shape[axis])
     # reversing 2^n elements is exchanging both halves in each of n dimensions of size 2

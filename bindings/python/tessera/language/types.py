@@ -25,12 +25,12 @@ def validate_block_shape(shape):
     numel = 1
     for i, dim in enumerate(shape):
         if not isinstance(dim, int):
-            raise TypeError(f"Shape element {i} must have type `constexpr[int]`, got `constexpr[{type(dim)}]")
+            raise TypeError(f"Shape element {i} must be an int, got {type(dim)}")
         if dim <= 0 or dim & (dim - 1):
             raise ValueError(f"Shape element {i} must be a power of 2")
         numel *= dim
     if numel > TRITON_MAX_TENSOR_NUMEL:
-        raise ValueError(f"numel ({numel}) exceeds triton maximum tensor numel ({TRITON_MAX_TENSOR_NUMEL})")
+        raise ValueError(f"a tensor has at most {TRITON_MAX_TENSOR_NUMEL} elements, got {numel}")
     return numel
 
 

@@ -215,7 +215,7 @@ class tensor(base_value):
     @property
     def T(self):
         """Transposes a 2-D tile."""
-        assert False, "Transposition must be created by the AST Visitor"
+        assert False, ".T has a meaning only in the source of a kernel"
 
     @builtin
     def to(self, dtype, fp_downcast_rounding=None, bitcast=False, _semantic=None):
@@ -235,8 +235,7 @@ def _shift_checked(value, amount):
     if isinstance(value, tensor) and isinstance(amount, constexpr) and isinstance(amount.value, int):
         bits = value.dtype.primitive_bitwidth
         if amount.value >= bits:
-            warn(f"Value {amount.value} exceeds the maximum bitwidth ({bits}) for type '{value.dtype}'. "
-                 "This may result in undefined behavior.")
+            warn(f"a shift by {amount.value} of '{value.dtype}', which has {bits} bits, has no defined result")
 
 
 def _operator(name, method, reflected, tail):
@@ -315,7 +314,7 @@ class static_range(base_value):
         self.step = constexpr(1) if step is None else step
 
     def __iter__(self):
-        raise RuntimeError("static_range can only be used in @triton.jit'd functions")
+        raise RuntimeError("static_range is for the source of a kernel (@triton.jit), called outside")
 
     __next__ = __iter__
 
@@ -335,7 +334,7 @@ class range(base_value):
         self.disable_licm = disable_licm
 
     def __iter__(self):
-        raise RuntimeError("tl.range can only be used in @triton.jit'd functions")
+        raise RuntimeError("tl.range is for the source of a kernel (@triton.jit), called outside")
 
     __next__ = __iter__
 

@@ -149,7 +149,7 @@ def bind(fn, args, kwargs):
   bound.values, options = binder_of(fn)(*args, **kwargs)
   for name in options:
     if name not in table.TABLE:
-      raise KeyError("Keyword argument %s was specified but unrecognised" % name)
+      raise KeyError("%s is neither a parameter of the kernel nor an option" % name)
   for name in kwargs:  # a parameter may have an option's name: it is both
     if name in table.TABLE:
       options[name] = _plain(kwargs[name])

@@ -316,10 +316,10 @@ class Autotuner(KernelInterface):
       top = self.configs_top_k
       if isinstance(top, float):
         if top > 1.0:
-          raise TypeError("Error while pruning configs, top_k must be either 1) a float <= 1.0 or 2) an int")
+          raise TypeError("top_k of prune_configs_by is an int or a float up to 1.0, got %r" % top)
         top = max(int(len(pruned) * top), 1)
       elif not isinstance(top, int):
-        raise TypeError("Error while pruning configs, top_k must be either 1) a float <= 1.0 or 2) an int")
+        raise TypeError("top_k of prune_configs_by is an int or a float up to 1.0, got %r" % top)
       if len(pruned) > top:
         times = {c: self.perf_model(**nargs, **kwargs, **c.all_kwargs()) for c in pruned}
         pruned = sorted(times, key=lambda c: times[c])[:top]

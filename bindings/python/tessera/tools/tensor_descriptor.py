@@ -54,7 +54,7 @@ class TensorDescriptor:
     if self.padding == "nan":
       assert name.startswith(("fp", "bf")), "padding 'nan' is only supported for floating point types"
     if self.round_f32_to_tf32:
-      assert name == "fp32", "round_f32_to_tf32 is only supported for float32"
+      assert name == "fp32", "round_f32_to_tf32 is for float32, got %s" % name
 
   @staticmethod
   def from_tensor(tensor, block_shape, padding="zero", round_f32_to_tf32=False):
