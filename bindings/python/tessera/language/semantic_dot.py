@@ -128,7 +128,7 @@ class DotMixin:
         assert lhs.type._block and rhs.type._block, f"tl.dot_scaled multiplies tiles, got {lhs.type} and {rhs.type}"
         a, b = lhs.type._shape, rhs.type._shape
         assert len(a) == len(b) and len(a) in (2, 3), \
-            f"tl.dot takes two tiles of rank 2 or two of rank 3, got {list(a)} and {list(b)}"
+            f"tl.dot_scaled takes two tiles of rank 2 or two of rank 3, got {list(a)} and {list(b)}"
         for name, side in ((lhs_format, "lhs"), (rhs_format, "rhs")):
             if name not in _FORMATS:
                 raise ValueError(f"Invalid float format: {name}.")

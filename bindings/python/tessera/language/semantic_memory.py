@@ -173,7 +173,7 @@ class MemoryMixin:
             raise ValueError("atomic_store only supports integer and floating-point elements")
         order = self._str_to_sem(sem, "release")
         if order not in (_SEM["release"], _SEM["relaxed"]):
-            raise ValueError(f"atomic_store: sem is release or relaxed, got {sem}")
+            raise ValueError(f"atomic_store: sem is release or relaxed, got {_unwrap_if_constexpr(sem)}")
         self.builder.tt_atomic_store(ptr.handle, val.handle, mask.handle, order, self._str_to_scope(scope))
         return tensor(None, void)
 

@@ -85,7 +85,7 @@ class MiscMixin:
         assert -len(a) <= axis < len(a), f"gather axis {axis} must be < source rank ({len(a)})"
         axis %= len(a)
         for d in range(len(a)):
-            assert d == axis or a[d] == b[d], f"dimension {d} of index and source differ: {b[d]} and {a[d]}"
+            assert d == axis or a[d] == b[d], f"tl.gather: dimension {d} of index and source differ: {b[d]} and {a[d]}"
         return self.wrap_tensor(self.builder.tt_gather(src.handle, index.handle, axis), src.dtype, b)
 
     def histogram(self, input, num_bins, mask):
