@@ -2,23 +2,16 @@
 // From an LLVM module to an object: the one place that configures LLVM's passes and code generator.
 #include "emit.hh"
 #include "diagnostics.hh"
+#include "passes.hh"
 #include "workarounds.hh"
 #include "legal.hh"
 #include "llvm/Analysis/TargetLibraryInfo.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Verifier.h"
 #include "llvm/MC/TargetRegistry.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/ErrorHandling.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/Target/TargetOptions.h"
-#include "llvm/Transforms/InstCombine/InstCombine.h"
-#include "llvm/Transforms/Scalar/ADCE.h"
-#include "llvm/Transforms/Scalar/EarlyCSE.h"
-#include "llvm/Transforms/Scalar/LICM.h"
-#include "llvm/Transforms/Scalar/LoopPassManager.h"
-#include "llvm/Transforms/Scalar/SROA.h"
-#include "llvm/Transforms/Scalar/SimplifyCFG.h"
 #include "llvm/Transforms/Utils/Cloning.h"
 #include <cstdio>
 #include <cstdlib>
@@ -100,13 +93,6 @@ Result<std::unique_ptr<TargetMachine>> make_machine(const CpuTarget &t, const Em
   return machine;
 }
 
-/// No builtin is known by name: a call to an import stays the call that was emitted.
-TargetLibraryInfoImpl no_library() {
-  TargetLibraryInfoImpl info{Triple(triple_name)};
-  info.disableAllFunctions();
-  return info;
-}
-
 void set_attributes(Module &module, const CpuTarget &target, StringRef entry) {
   std::string width = std::to_string(target.vector_bits);
   for (Function &f : module) {
@@ -124,37 +110,6 @@ void set_attributes(Module &module, const CpuTarget &target, StringRef entry) {
     if (!g.isDeclaration()) g.setLinkage(GlobalValue::InternalLinkage);
 }
 
-/// The pass list, chosen for compile time: lowering emits vector code already, so what pays is cleaning up
-/// (SROA, CSE, one round of instcombine), hoisting, and a tidy CFG. LLVM's vectorizers and unroller never run.
-void run_passes(Module &module, TargetMachine &machine) {
-  LoopAnalysisManager lam;
-  FunctionAnalysisManager fam;
-  CGSCCAnalysisManager cgam;
-  ModuleAnalysisManager mam;
-  fam.registerPass([] { return TargetLibraryAnalysis(no_library()); });
-  PassBuilder builder(&machine);
-  builder.registerModuleAnalyses(mam);
-  builder.registerCGSCCAnalyses(cgam);
-  builder.registerFunctionAnalyses(fam);
-  builder.registerLoopAnalyses(lam);
-  builder.crossRegisterProxies(lam, fam, cgam, mam);
-
-  InstCombineOptions once;
-  once.setMaxIterations(1).setVerifyFixpoint(false);
-  FunctionPassManager passes;
-  passes.addPass(SROAPass(SROAOptions::PreserveCFG));
-  passes.addPass(EarlyCSEPass(/*UseMemorySSA=*/true));
-  passes.addPass(InstCombinePass(once));
-  passes.addPass(SimplifyCFGPass());
-  LoopPassManager loops;
-  loops.addPass(LICMPass(LICMOptions()));
-  passes.addPass(createFunctionToLoopPassAdaptor(std::move(loops), /*UseMemorySSA=*/true));
-  passes.addPass(EarlyCSEPass(/*UseMemorySSA=*/true));
-  passes.addPass(ADCEPass());
-  for (Function &f : module)
-    if (!f.isDeclaration()) passes.run(f, fam);
-}
-
 Status codegen(Module &module, const CpuTarget &target, const EmitOptions &options, CodeGenFileType type,
                SmallVectorImpl<char> &out) {
   auto machine = make_machine(target, options);
@@ -162,7 +117,7 @@ Status codegen(Module &module, const CpuTarget &target, const EmitOptions &optio
   DiagnosticScope diagnostics(module.getContext());
   raw_svector_ostream stream(out);
   legacy::PassManager passes;
-  passes.add(new TargetLibraryInfoWrapperPass(no_library()));
+  passes.add(new TargetLibraryInfoWrapperPass(no_library(module)));
   if (machine.value->addPassesToEmitFile(passes, stream, nullptr, type))
     return fail(Code::INTERNAL, "LLVM's X86 target cannot write this kind of file");
   passes.run(module);

@@ -3,23 +3,15 @@
 #include "legal.hh"
 #include "llvm/diagnostics.hh"
 #include "llvm/emit.hh"
+#include "llvm/passes.hh"
 #include "nvidia.hh"
 #include "llvm/Analysis/TargetLibraryInfo.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Verifier.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Pass.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/Target/TargetOptions.h"
-#include "llvm/Transforms/IPO/AlwaysInliner.h"
-#include "llvm/Transforms/InstCombine/InstCombine.h"
-#include "llvm/Transforms/Scalar/ADCE.h"
-#include "llvm/Transforms/Scalar/EarlyCSE.h"
-#include "llvm/Transforms/Scalar/LICM.h"
-#include "llvm/Transforms/Scalar/LoopPassManager.h"
-#include "llvm/Transforms/Scalar/SROA.h"
-#include "llvm/Transforms/Scalar/SimplifyCFG.h"
 #include <mutex>
 
 extern "C" {
@@ -72,13 +64,6 @@ Result<std::unique_ptr<TargetMachine>> make_machine(const Options &options, unsi
   return machine;
 }
 
-/// No builtin is known by name.
-TargetLibraryInfoImpl no_library() {
-  TargetLibraryInfoImpl info{Triple(triple_name)};
-  info.disableAllFunctions();
-  return info;
-}
-
 void set_attributes(Module &module, Function &entry, const Options &o) {
   for (Function &f : module) {
     if (f.isDeclaration()) continue;
@@ -100,39 +85,6 @@ void set_attributes(Module &module, Function &entry, const Options &o) {
   if (o.cluster[0] * o.cluster[1] * o.cluster[2] > 1)
     entry.addFnAttr("nvvm.cluster_dim", std::to_string(o.cluster[0]) + "," + std::to_string(o.cluster[1]) + "," +
                                             std::to_string(o.cluster[2]));
-}
-
-/// Chosen for compile time: lowering emits vectors and unrolled registers already.
-void run_passes(Module &module, TargetMachine &machine) {
-  LoopAnalysisManager lam;
-  FunctionAnalysisManager fam;
-  CGSCCAnalysisManager cgam;
-  ModuleAnalysisManager mam;
-  fam.registerPass([] { return TargetLibraryAnalysis(no_library()); });
-  PassBuilder builder(&machine);
-  builder.registerModuleAnalyses(mam);
-  builder.registerCGSCCAnalyses(cgam);
-  builder.registerFunctionAnalyses(fam);
-  builder.registerLoopAnalyses(lam);
-  builder.crossRegisterProxies(lam, fam, cgam, mam);
-  bool bodies = false;
-  for (Function &f : module) bodies |= !f.isDeclaration() && f.hasFnAttribute(Attribute::AlwaysInline);
-  if (bodies) AlwaysInlinerPass(/*InsertLifetime=*/false).run(module, mam);
-
-  InstCombineOptions once;
-  once.setMaxIterations(1).setVerifyFixpoint(false);
-  FunctionPassManager passes;
-  passes.addPass(SROAPass(SROAOptions::PreserveCFG));
-  passes.addPass(EarlyCSEPass(/*UseMemorySSA=*/true));
-  passes.addPass(InstCombinePass(once));
-  passes.addPass(SimplifyCFGPass());
-  LoopPassManager loops;
-  loops.addPass(LICMPass(LICMOptions()));
-  passes.addPass(createFunctionToLoopPassAdaptor(std::move(loops), /*UseMemorySSA=*/true));
-  passes.addPass(EarlyCSEPass(/*UseMemorySSA=*/true));
-  passes.addPass(ADCEPass());
-  for (Function &f : module)
-    if (!f.isDeclaration()) passes.run(f, fam);
 }
 
 /// Code generation without the passes of LLVM's list that cost more than they give: lowering leaves vectors, shared
@@ -181,7 +133,7 @@ Status optimize(Module &module, const Options &options) {
       return fail(Code::INTERNAL, "lowering of '%s' made a broken LLVM module: %s", options.kernel, text.c_str());
   }
   DiagnosticScope diagnostics(module.getContext());
-  run_passes(module, *machine.value);
+  run_passes(module, *machine.value, /*inline_marked=*/true);
   // After inlining nobody calls these, and an internal function would be emitted all the same.
   for (Function &f : make_early_inc_range(module))
     if (&f != entry && f.use_empty()) f.eraseFromParent();
@@ -196,7 +148,7 @@ Result<std::string> emitPtx(Module &module, const Options &options, unsigned ptx
   SmallVector<char, 0> bytes;
   raw_svector_ostream stream(bytes);
   CodegenPasses passes;
-  passes.add(new TargetLibraryInfoWrapperPass(no_library()));
+  passes.add(new TargetLibraryInfoWrapperPass(no_library(module)));
   if (machine.value->addPassesToEmitFile(passes, stream, nullptr, CodeGenFileType::AssemblyFile,
                                          /*DisableVerify=*/true))
     return fail(Code::INTERNAL, "LLVM's NVPTX target cannot write assembly");
